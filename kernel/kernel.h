@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+/*
+ * One kernel: everything that changes hangs off this struct, so that several fit in one process.
+ * kernel_boot says on the console what is wrong and returns why; after it kernel_poll is called for
+ * ever. The ground (boot/) owns the memory of the struct and calls these; modules use the fields
+ * under "for everyone".
+ */
+#include "kernel/classify.h"
+#include "kernel/conf.h"
+#include "kernel/msg.h"
+#include "kernel/netdev.h"
+#include "kernel/node.h"
+#include "kernel/rule.h"
+#include "kernel/timer.h"
+#include "kernel/types.h"
+
+enum sched_policy { SCHED_FIFO, SCHED_SHARE, SCHED_EDF };
+
+struct sched {
+    enum sched_policy policy;
+    struct path *head, *tail; /* fifo */
+    struct path **heap;       /* share, edf: by work->key */
+    uint32_t nheap, heap_size;
+    uint64_t clock; /* share: virtual time of the path that ran last */
+};
+
+enum { LOG_LINES = 128, LOG_WIDTH = 120 };
+
+struct logbook {
+    char line[LOG_LINES][LOG_WIDTH];
+    uint64_t ns[LOG_LINES];
+    uint32_t count;
+};
+
+struct kernel {
+    /* for everyone */
+    uint64_t now;     /* ns; read once per turn of the main loop */
+    uint64_t drops[DROP_COUNT];
+    struct pool pool; /* what no path pays for */
+    struct timer_wheel timers;
+    struct flow_table flows;
+    struct msg_store msgs;
+    void *plat; /* the ground's own */
+
+    /* the graph */
+    const struct graph *graph;
+    struct node *nodes; /* in init order */
+    int nnodes;
+    struct netdev *devs[NETDEV_MAX];
+    int ndevs;
+    struct conf conf; /* the kernel's own settings */
+
+    /* paths */
+    struct path **paths; /* by index of id; NULL: free */
+    uint32_t paths_size, paths_live, paths_limit, paths_free_hint, paths_generation;
+    uint32_t path_pool_limit; /* bytes a path may use */
+    struct shape **shapes;
+    uint32_t nshapes;
+    struct path *dying;
+    struct path *running; /* for a panic's report */
+    struct sched sched;
+    struct rule_event history[RULE_HISTORY];
+    uint32_t nhistory;
+
+    struct logbook log;
+    char input[128]; /* console line being typed */
+    uint32_t ninput;
+    bool stopping; /* quit */
+    bool stop_now; /* quit now: silent */
+    int exit_status;
+    uint32_t idle_polls;
+    uint64_t polls, waits;
+};
+
+/* Bring up the graph on the cards already added. cmdline may be NULL. */
+MUST_CHECK status_t kernel_boot(struct kernel *k, const struct graph *g, const char *cmdline);
+/* Prepares what drivers need (pools, messages) before any netdev_add. memory: bytes to live on. */
+MUST_CHECK status_t kernel_init(struct kernel *k, uint64_t memory);
+/* One turn: poll cards, run paths, fire timers, read the console. False: nothing is left to do
+ * until plat_wait(k, kernel_next(k)) returns. */
+bool kernel_poll(struct kernel *k);
+uint64_t kernel_next(struct kernel *k); /* ns at which a timer is due */
+/* kernel_poll and plat_wait until `quit`; returns the exit status. */
+int kernel_run(struct kernel *k);
+void kernel_end(struct kernel *k); /* everything is given back; asserts that it was */
+void kernel_console(struct kernel *k, int c); /* a character was typed */
+
+/* The scheduler. */
+void sched_ready(struct kernel *k, struct path *p);
+struct path *sched_next(struct kernel *k); /* NULL: none is ready */
+void sched_remove(struct kernel *k, struct path *p);
+
+#endif

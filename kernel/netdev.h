@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef KERNEL_NETDEV_H
+#define KERNEL_NETDEV_H
+/*
+ * The seam to a driver. A driver embeds struct netdev, fills in the fields marked (driver), and
+ * calls netdev_add from its probe. It never blocks; a transmit ring that is full takes fewer
+ * messages than offered, and the kernel drops the rest, counted nic.ring. Buffers on a ring are
+ * charged to the kernel. Damaged descriptors are counted nic.bad and the ring goes on.
+ */
+#include "kernel/msg.h"
+#include "kernel/types.h"
+
+enum { NETDEV_BURST = 64, NETDEV_MAX = 8 };
+
+struct netdev_ops {
+    const char *model; /* "e1000", "tulip", ... */
+    status_t (*start)(struct netdev *d); /* rings full, link watched, promiscuous if d->promisc */
+    void (*stop)(struct netdev *d);      /* all buffers come back */
+    /* Up to n received frames, one part each, data at the Ethernet header, FCS off. */
+    int (*rx)(struct netdev *d, struct msg **burst, int n);
+    /* Takes the first of n messages it has room for and returns how many; one doorbell. The rest
+     * stay the caller's. Messages come back to their pools when sent, at the latest when `tx` is
+     * next called or `reclaim` is. */
+    int (*tx)(struct netdev *d, struct msg **burst, int n);
+    void (*reclaim)(struct netdev *d);     /* free what has been sent; may be NULL */
+    void (*irq)(struct netdev *d, bool on); /* interrupts on before sleeping, off while polling */
+    bool (*pending)(struct netdev *d); /* frames wait: looked at after irq(on), before sleeping */
+};
+
+struct netdev {
+    const struct netdev_ops *ops; /* (driver) */
+    struct kernel *k;
+    struct node *node; /* the eth node on top; NULL: card unused */
+    char name[16];     /* "net0": by order of discovery */
+    char where[24];    /* (driver) "pci 00:03.0", "tap:name" */
+    uint8_t mac[6];    /* (driver) */
+    uint16_t index;    /* in k->devs */
+    uint16_t mtu;      /* (driver) bytes after the Ethernet header */
+    bool link;         /* (driver) carrier; kept up to date by rx or an interrupt */
+    bool promisc;      /* wanted by the eth node before start */
+    bool started;
+    bool busy; /* an interrupt, or the last poll, says there is work */
+    uint16_t ntx;
+    struct msg *txq[NETDEV_BURST]; /* gathered until the end of the burst */
+    struct {
+        uint64_t rx, rx_bytes, rx_bad, rx_nobuf, tx, tx_bytes, tx_full, irqs, bursts, doorbells;
+    } stats;
+};
+
+/* A card was found. E_NOMEM: more than NETDEV_MAX. */
+MUST_CHECK status_t netdev_add(struct kernel *k, struct netdev *d);
+void netdev_flush(struct netdev *d); /* hand the gathered frames to the card */
+
+/* Send a frame that has its Ethernet header; consumes m. The kernel pays from here on. */
+static inline void netdev_send(struct netdev *d, struct msg *m)
+{
+    d->txq[d->ntx++] = m;
+    if (UNLIKELY(d->ntx == NETDEV_BURST))
+        netdev_flush(d);
+}
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef KERNEL_PATH_H
+#define KERNEL_PATH_H
+/*
+ * A path is the sequence of stages a packet goes through: the unit of creation, classification,
+ * scheduling, accounting and teardown. Its shape (which stages) is immutable and shared by all
+ * paths of the kind; its state is its own.
+ *
+ * Rules of the data plane. deliver() always consumes its message: it passes it on, keeps it, frees
+ * it when its work is done, or msg_drops it with a reason. A path runs to completion, message by
+ * message, and is never re-entered. Stages at the ends have a device or a queue beyond them, so
+ * there is always a next stage to pass to.
+ *
+ * Bytes towards a stage that keeps them (a send buffer, a proxy) go by credit: room[d] says how
+ * many bytes deliver[d] may be given now; the holder waits for EVENT_READY, which travels against
+ * the data, when that is too few. A stage without room[] takes everything.
+ *
+ * Failure: path_create leaves nothing behind when it fails; path_destroy cannot fail and happens
+ * later, at a moment when no path runs, but from the call on nothing is delivered any more.
+ */
+#include "kernel/attrs.h"
+#include "kernel/msg.h"
+#include "kernel/pool.h"
+#include "kernel/types.h"
+
+enum { PATH_STAGES = 12 };
+
+struct show;
+struct hop;
+
+/* What travels along a path besides bytes. Delivered in the direction named. */
+enum event {
+    EVENT_OPENED, /* towards the proxy: the connection is established */
+    EVENT_ANSWER, /* towards tcp: answer the waiting SYN now */
+    EVENT_EOF,    /* after the last byte of this direction: FIN */
+    EVENT_RESET,  /* at once: RST. Towards the proxy: the connection is gone; towards tcp: abort */
+    EVENT_READY,  /* against the data: room has opened for the opposite direction */
+    EVENT_CLOSED, /* towards the proxy: tcp has forgotten the connection; nothing more will come */
+    EVENT_COUNT
+};
+
+typedef void deliver_fn(struct path *p, int at, struct msg *m);
+
+/* One face of a module in a path. A module whose stages climb or descend has one for each. */
+struct stage_ops {
+    const char *name; /* as `show paths` prints it; NULL: the node's name */
+    deliver_fn *deliver[2];
+    uint32_t (*room[2])(struct path *p, int at);             /* NULL: no limit */
+    void (*event[2])(struct path *p, int at, enum event ev); /* NULL: passed on */
+    status_t (*establish)(struct path *p, int at);           /* all stages exist now; may be NULL */
+    /* The stage now is p->at[at]: after a join or reshape. Queued messages must be charged anew. */
+    void (*moved)(struct path *p, int at);
+    void (*destroy)(struct path *p, int at); /* free what the pool does not: timers, flows, queues */
+    void (*show)(const struct path *p, int at, struct show *out);
+};
+
+struct shape {
+    const char *name; /* e.g. "1-path"; made up from the stages when nobody names it */
+    int n;
+    struct {
+        const struct stage_ops *ops;
+        struct node *node;
+    } at[PATH_STAGES];
+};
+
+enum { PATHQ_MAX = 512, PATH_LAST = 16 };
+
+/* Queues, schedule and statistics of a path that is not slim. */
+struct work {
+    struct msgq in[2];    /* in[AB] waits before stage 0, in[BA] before the last stage */
+    uint8_t events[2];    /* bit per enum event, delivered after in[d] is empty (RESET: before) */
+    uint8_t ready;        /* in the scheduler's list */
+    uint8_t notes;        /* bits that rules wait for (rule.h) */
+    uint16_t limit;       /* messages in each queue */
+    uint16_t share;       /* weight for the share policy */
+    uint64_t deadline;    /* ns, for the edf policy: relative latency wanted */
+    uint64_t key;         /* sort key in the ready heap */
+    struct path *next;    /* fifo list */
+    struct path *self;
+    uint64_t msgs[2], bytes[2], drops[2]; /* since creation */
+    uint64_t cycles, runs;
+    uint64_t born; /* ns */
+    struct {
+        uint64_t ns;
+        uint16_t len, dir;
+    } last[PATH_LAST]; /* ring: the most recent messages, for a panic's report */
+    uint32_t nlast;
+};
+
+enum { /* flags */
+    PATH_INLINE = 1,  /* no queues: runs in the context of classification */
+    PATH_DYING = 2,   /* path_destroy was called */
+    PATH_RUNNING = 4, /* in path_run */
+};
+
+/* At most 96 bytes with the state of three stages (decisions: the budget of a final path). */
+struct path {
+    struct pool pool; /* what it has used, of what it may */
+    const struct shape *shape;
+    struct work *work;   /* NULL: PATH_INLINE */
+    struct path *reap;   /* list of the dying */
+    uint32_t id;         /* index and generation */
+    uint32_t flow;       /* line of its first flow; 0: none */
+    uint16_t flags;
+    uint16_t unused[3];
+    void *state[]; /* per stage */
+};
+
+/* The same stage of another path must never be assumed to be at the same index. */
+static inline void pass(struct path *p, int at, enum dir d, struct msg *m)
+{
+    at += d == AB ? 1 : -1;
+    p->shape->at[at].ops->deliver[d](p, at, m);
+}
+
+uint32_t path_room(struct path *p, int at, enum dir d);                /* of the next stage in d */
+void path_event(struct path *p, int at, enum dir d, enum event ev);    /* to the next stage in d */
+
+/* What create_stage fills in. */
+struct hop {
+    const struct stage_ops *ops;
+    void *state;       /* allocated from p->pool, or shared; NULL is fine */
+    struct node *next; /* the node to ask for the next stage; NULL: this was the last */
+};
+
+/*
+ * Four phases: stages are grown from node `from` until no next hop is named; the shape is found or
+ * made; each stage is established, A to B; rules are tried. `in_line`: a path without queues.
+ * E_NOMEM at a limit (counted path.limit by the caller's drop), else what a module answered.
+ */
+MUST_CHECK status_t path_create(struct kernel *k, struct node *from, struct attrs *a, bool in_line,
+                                struct path **out);
+/* b's stages go behind a's first `a_keep`, from its own `b_from` on; the stages between are
+ * destroyed, b ends, its memory and flows are a's. All or nothing. Neither may be running. */
+MUST_CHECK status_t path_join(struct path *a, int a_keep, struct path *b, int b_from);
+void path_destroy(struct path *p);
+struct path *path_by_id(struct kernel *k, uint32_t id); /* NULL: gone */
+
+/* Queue m at the end it enters by (d is the direction it will travel) and make the path ready. */
+void path_wake(struct path *p, enum dir d, struct msg *m);
+/* The event waits in the queue's order and is delivered to the end stage itself. */
+void path_post(struct path *p, enum dir d, enum event ev);
+/* Run queued messages, at most `budget`; returns how many ran. The scheduler's and the tests'. */
+int path_run(struct path *p, int budget);
+/* Hand a classified message over: inline paths run, others are woken. */
+void path_input(struct path *p, enum dir d, struct msg *m);
+void path_reap(struct kernel *k); /* ends the dying; no path may be running */
+
+#endif

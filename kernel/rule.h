@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef KERNEL_RULE_H
+#define KERNEL_RULE_H
+/*
+ * A rule rewrites a path: a guard that only looks, and an action that does all of it or nothing.
+ * Rules are tried between two runs of a path, so nothing is in flight. A rule is named in the graph
+ * file (`rule join`), stands in a file of its own in paths/rules/, and says which rule undoes it.
+ */
+#include "kernel/path.h"
+#include "kernel/types.h"
+
+enum note { /* when a rule is tried; bits */
+    NOTE_CREATED = 1,
+    NOTE_OPENED = 2, /* a connection of the path was established */
+    NOTE_MODE = 4,   /* a proxy changed what it wants to see */
+    NOTE_DRAINED = 8,
+};
+
+struct span {
+    int first, last; /* stages the guard found; the action's business */
+};
+
+struct rule {
+    const char *name;
+    const char *inverse; /* name of the rule that undoes it, or the reason why there is none */
+    unsigned when;       /* enum note bits */
+    bool (*guard)(struct path *p, struct span *at);
+    status_t (*action)(struct path *p, struct span at);
+};
+
+/* Something happened that rules wait for; they are tried when the path has stopped running. */
+void path_note(struct path *p, enum note what);
+void rule_try(struct kernel *k, struct path *p, unsigned notes);
+
+enum { RULE_HISTORY = 64 };
+
+struct rule_event { /* kept in a bounded ring of the kernel, not in the path */
+    uint64_t ns, cycles;
+    uint32_t path;
+    const struct rule *rule;
+    uint64_t msgs, bytes; /* of the path until then */
+};
+
+#endif
