@@ -53,8 +53,9 @@ struct kernel {
     struct conf conf; /* the kernel's own settings */
 
     /* paths */
-    struct path **paths; /* by index of id; NULL: free */
-    uint32_t paths_size, paths_live, paths_limit, paths_free_hint, paths_generation;
+    struct path **paths;   /* by index of id; NULL: free */
+    uint32_t *paths_free;  /* stack of free indices */
+    uint32_t paths_size, paths_live, paths_limit, paths_generation;
     uint32_t path_pool_limit; /* bytes a path may use */
     struct shape **shapes;
     uint32_t nshapes;
@@ -67,6 +68,7 @@ struct kernel {
     struct logbook log;
     char input[128]; /* console line being typed */
     uint32_t ninput;
+    bool echo;     /* the console has no echo of its own */
     bool stopping; /* quit */
     bool stop_now; /* quit now: silent */
     int exit_status;
@@ -86,6 +88,20 @@ uint64_t kernel_next(struct kernel *k); /* ns at which a timer is due */
 int kernel_run(struct kernel *k);
 void kernel_end(struct kernel *k); /* everything is given back; asserts that it was */
 void kernel_console(struct kernel *k, int c); /* a character was typed */
+
+/* The path with that id, or NULL: it is gone. */
+static inline struct path *path_by_id(const struct kernel *k, uint32_t id)
+{
+    uint32_t i = id & PATH_INDEX;
+    struct path *p = i < k->paths_size ? k->paths[i] : NULL;
+    return p && p->id == id ? p : NULL;
+}
+
+/* The path of a flow that was just found: it is there, for flows go before their paths. */
+static inline struct path *flow_path(const struct kernel *k, const struct flow *f)
+{
+    return k->paths[f->path & PATH_INDEX];
+}
 
 /* The scheduler. */
 void sched_ready(struct kernel *k, struct path *p);

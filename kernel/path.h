@@ -63,7 +63,7 @@ struct shape {
     } at[PATH_STAGES];
 };
 
-enum { PATHQ_MAX = 512, PATH_LAST = 16 };
+enum { PATHQ_MAX = 512, PATH_LAST = 16, PATH_INLINE_STAGES = 4 };
 
 /* Queues, schedule and statistics of a path that is not slim. */
 struct work {
@@ -77,7 +77,7 @@ struct work {
     uint64_t key;         /* sort key in the ready heap */
     struct path *next;    /* fifo list */
     struct path *self;
-    uint64_t msgs[2], bytes[2], drops[2]; /* since creation */
+    uint64_t msgs[2], bytes[2], drops; /* since creation */
     uint64_t cycles, runs;
     uint64_t born; /* ns */
     struct {
@@ -86,6 +86,8 @@ struct work {
     } last[PATH_LAST]; /* ring: the most recent messages, for a panic's report */
     uint32_t nlast;
 };
+
+enum { PATH_INDEX = 0xffffff }; /* bits of an id that are the index; above: generation */
 
 enum { /* flags */
     PATH_INLINE = 1,  /* no queues: runs in the context of classification */
@@ -102,7 +104,8 @@ struct path {
     uint32_t id;         /* index and generation */
     uint32_t flow;       /* line of its first flow; 0: none */
     uint16_t flags;
-    uint16_t unused[3];
+    uint16_t nstate; /* entries of state */
+    uint16_t unused[2];
     void *state[]; /* per stage */
 };
 
@@ -134,7 +137,6 @@ MUST_CHECK status_t path_create(struct kernel *k, struct node *from, struct attr
  * destroyed, b ends, its memory and flows are a's. All or nothing. Neither may be running. */
 MUST_CHECK status_t path_join(struct path *a, int a_keep, struct path *b, int b_from);
 void path_destroy(struct path *p);
-struct path *path_by_id(struct kernel *k, uint32_t id); /* NULL: gone */
 
 /* Queue m at the end it enters by (d is the direction it will travel) and make the path ready. */
 void path_wake(struct path *p, enum dir d, struct msg *m);
@@ -145,5 +147,12 @@ int path_run(struct path *p, int budget);
 /* Hand a classified message over: inline paths run, others are woken. */
 void path_input(struct path *p, enum dir d, struct msg *m);
 void path_reap(struct kernel *k); /* ends the dying; no path may be running */
+/* What the operator calls it: the index in its id. */
+static inline uint32_t path_number(const struct path *p)
+{
+    return p->id & PATH_INDEX;
+}
+const char *stage_name(const struct shape *s, int at);
+void shapes_end(struct kernel *k);
 
 #endif
