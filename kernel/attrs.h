@@ -10,7 +10,7 @@
 #include "kernel/types.h"
 
 enum attr_key {
-    ATTR_KIND,     /* number: enum path_kind, what the path is for */
+    ATTR_KIND,      /* number: enum path_kind, what the path is for */
     ATTR_ETHERTYPE, /* number: what the node above eth is bound to */
     ATTR_PROTO,    /* number: IP protocol the node above ip is bound to; absent: ip ends the path */
     ATTR_LOCAL,    /* endpoint: ours on this connection (transparent: the far host's) */
@@ -27,10 +27,10 @@ enum attr_key {
 
 /* What a path is for; the modules' create_stage choose their stage by it. */
 enum path_kind {
-    PATH_LOCAL,   /* ends in a module of the box: arp, icmp, udp, tcp's passive path */
-    PATH_BRIDGE,  /* eth to eth */
-    PATH_ROUTER,  /* eth ip eth */
-    PATH_CONN,    /* one TCP connection and the proxy on top of it */
+    PATH_LOCAL,  /* ends in a module of the box: arp, icmp, udp, tcp's passive path */
+    PATH_BRIDGE, /* eth to eth */
+    PATH_ROUTER, /* eth ip eth */
+    PATH_CONN,   /* one TCP connection and the proxy on top of it */
 };
 
 struct attr {
@@ -60,8 +60,8 @@ void attrs_set_pointer(struct attrs *a, enum attr_key key, void *v);
 MUST_CHECK status_t attrs_number(const struct attrs *a, enum attr_key key, uint64_t *out);
 MUST_CHECK status_t attrs_addr(const struct attrs *a, enum attr_key key, struct netaddr *out);
 MUST_CHECK status_t attrs_endpoint(const struct attrs *a, enum attr_key key, struct endpoint *out);
-struct node *attrs_node(const struct attrs *a, enum attr_key key);  /* NULL: absent */
-void *attrs_pointer(const struct attrs *a, enum attr_key key);      /* NULL: absent */
+struct node *attrs_node(const struct attrs *a, enum attr_key key); /* NULL: absent */
+void *attrs_pointer(const struct attrs *a, enum attr_key key);     /* NULL: absent */
 /* The number, or `otherwise` when it is absent. */
 uint64_t attrs_number_or(const struct attrs *a, enum attr_key key, uint64_t otherwise);
 

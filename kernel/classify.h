@@ -8,8 +8,9 @@
  * E_NOMEM (limit of flows) or E_EXIST (key taken), and changes nothing then.
  *
  * The flow table: open addressing, a slot is 8 bytes: 32 bits of the hash and the index of a line.
- * A line is 64 bytes: the key, the path, and 40 bytes for whoever inserted it (a forwarding record).
- * The hash is a keyed multiply; it is re-keyed when a probe grows long (robustness R-ATK-13).
+ * A line is 64 bytes: the key, the path, and 40 bytes for whoever inserted it (a forwarding
+ * record). The hash is a keyed multiply; it is re-keyed when a probe grows long (robustness
+ * R-ATK-13).
  */
 #include "kernel/drop.h"
 #include "kernel/types.h"
@@ -38,9 +39,9 @@ static inline struct flow_key flow_key_ip4(enum flow_kind kind, uint16_t card, u
                                            uint32_t src, uint32_t dst, uint16_t sport,
                                            uint16_t dport)
 {
-    return (struct flow_key){ { (uint64_t)src << 32 | dst,
-                                (uint64_t)kind << 56 | (uint64_t)proto << 48 |
-                                    (uint64_t)card << 32 | (uint64_t)sport << 16 | dport } };
+    return (struct flow_key){
+        {(uint64_t)src << 32 | dst, (uint64_t)kind << 56 | (uint64_t)proto << 48 |
+                                        (uint64_t)card << 32 | (uint64_t)sport << 16 | dport}};
 }
 
 struct flow_slot {
@@ -69,7 +70,8 @@ MUST_CHECK status_t flow_insert(struct kernel *k, struct flow_key key, struct pa
                                 struct flow **out);
 void flow_remove(struct kernel *k, struct path *p, struct flow_key key); /* absent: nothing */
 void flow_remove_all(struct kernel *k, struct path *p);
-/* All flows of `from` are `to`'s; those of direction d stay so when `same`, else are turned round. */
+/* All flows of `from` are `to`'s; those of direction d stay so when `same`, else are turned round.
+ */
 void flow_move(struct kernel *k, struct path *from, struct path *to, bool same);
 
 __extension__ typedef unsigned __int128 flow_product_t;
@@ -103,11 +105,11 @@ static inline struct flow *flow_find(const struct flow_table *t, struct flow_key
 /* The state of one classification. demux functions read the message and never write to it. */
 struct demux {
     struct msg *m;
-    uint32_t off;       /* where the header of the node now asked begins, from m->data */
-    struct path *path;  /* set by the node that knows */
-    enum dir dir;       /* set with it */
-    enum drop why;      /* set by the node that refuses */
-    struct node *link;  /* the eth node the message came in by */
+    uint32_t off;      /* where the header of the node now asked begins, from m->data */
+    struct path *path; /* set by the node that knows */
+    enum dir dir;      /* set with it */
+    enum drop why;     /* set by the node that refuses */
+    struct node *link; /* the eth node the message came in by */
 };
 
 /* A node's verdict: the node to ask next, or one of these two. */

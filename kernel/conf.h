@@ -25,11 +25,11 @@ enum setting_type {
 struct setting {
     const char *name;
     enum setting_type type;
-    const char *value;       /* default */
-    const char *help;        /* one sentence */
+    const char *value;        /* default */
+    const char *help;         /* one sentence */
     const char *const *words; /* SET_ENUM, NULL ends */
-    uint64_t min, max;       /* SET_INT, SET_SIZE and SET_TIME; max 0: none */
-    bool live;               /* `set` may change it while running */
+    uint64_t min, max;        /* SET_INT, SET_SIZE and SET_TIME; max 0: none */
+    bool live;                /* `set` may change it while running */
 };
 
 struct conf_value {
@@ -56,7 +56,7 @@ const char *conf_text(const struct conf *c, const char *name); /* any type, as w
 
 /* why: a buffer of CONF_WHY bytes that says what was expected when the status is not OK. */
 enum { CONF_WHY = 160 };
-MUST_CHECK status_t conf_set(struct pool *pool, struct conf *c, const char *name,
-                             const char *text, char *why);
+MUST_CHECK status_t conf_set(struct pool *pool, struct conf *c, const char *name, const char *text,
+                             char *why);
 
 #endif

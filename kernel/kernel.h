@@ -36,7 +36,7 @@ struct logbook {
 
 struct kernel {
     /* for everyone */
-    uint64_t now;     /* ns; read once per turn of the main loop */
+    uint64_t now; /* ns; read once per turn of the main loop */
     uint64_t drops[DROP_COUNT];
     struct pool pool; /* what no path pays for */
     struct timer_wheel timers;
@@ -53,8 +53,8 @@ struct kernel {
     struct conf conf; /* the kernel's own settings */
 
     /* paths */
-    struct path **paths;   /* by index of id; NULL: free */
-    uint32_t *paths_free;  /* stack of free indices */
+    struct path **paths;  /* by index of id; NULL: free */
+    uint32_t *paths_free; /* stack of free indices */
     uint32_t paths_size, paths_live, paths_limit, paths_generation;
     uint32_t path_pool_limit; /* bytes a path may use */
     struct shape **shapes;
@@ -86,7 +86,7 @@ bool kernel_poll(struct kernel *k);
 uint64_t kernel_next(struct kernel *k); /* ns at which a timer is due */
 /* kernel_poll and plat_wait until `quit`; returns the exit status. */
 int kernel_run(struct kernel *k);
-void kernel_end(struct kernel *k); /* everything is given back; asserts that it was */
+void kernel_end(struct kernel *k);            /* everything is given back; asserts that it was */
 void kernel_console(struct kernel *k, int c); /* a character was typed */
 
 /* The path with that id, or NULL: it is gone. */

@@ -11,7 +11,7 @@
 #include "kernel/kernel.h"
 #include "kernel/plat.h"
 
-static const uint32_t room_of[MSG_CLASSES] = { MSG_SMALL_ROOM, MSG_FULL_ROOM };
+static const uint32_t room_of[MSG_CLASSES] = {MSG_SMALL_ROOM, MSG_FULL_ROOM};
 
 static uint32_t size_of(enum msg_class class)
 {
@@ -64,7 +64,7 @@ struct msg *msg_alloc_class(struct pool *payer, enum msg_class class)
     m->store = m;
     m->payer = payer;
     m->refs = 1;
-    m->class = (uint8_t)class;
+    m->class = (uint8_t) class;
     m->flags = 0;
     m->seg_size = 0;
     m->net = NULL;
@@ -75,8 +75,7 @@ struct msg *msg_alloc(struct pool *payer, size_t headroom, size_t len)
 {
     if (headroom + len > MSG_FULL_ROOM)
         return NULL;
-    struct msg *m =
-        msg_alloc_class(payer, headroom + len <= MSG_SMALL_ROOM ? MSG_SMALL : MSG_FULL);
+    struct msg *m = msg_alloc_class(payer, headroom + len <= MSG_SMALL_ROOM ? MSG_SMALL : MSG_FULL);
     if (m)
         m->data = m->room + headroom;
     return m;

@@ -18,17 +18,17 @@
 #include "kernel/types.h"
 
 enum {
-    MSG_HEADROOM = 128,   /* bytes before the data of a fresh message: the longest stack of headers */
+    MSG_HEADROOM = 128, /* bytes before the data of a fresh message: the longest stack of headers */
     MSG_SMALL_ROOM = 256, /* storage: acknowledgements, headers, small payloads, slices */
     MSG_FULL_ROOM = 2176, /* storage: MSG_HEADROOM + a 2048-byte receive buffer */
 };
 
 enum msg_class { MSG_SMALL, MSG_FULL, MSG_CLASSES };
 
-enum { /* flags */
-    MSG_CSUM_VALID = 1,   /* the card has verified the transport checksum */
-    MSG_CSUM_PARTIAL = 2, /* the transport checksum is to be completed: csum_start, csum_off */
-    MSG_BROADCAST = 4,    /* came to a link-level group address */
+enum {                       /* flags */
+       MSG_CSUM_VALID = 1,   /* the card has verified the transport checksum */
+       MSG_CSUM_PARTIAL = 2, /* the transport checksum is to be completed: csum_start, csum_off */
+       MSG_BROADCAST = 4,    /* came to a link-level group address */
 };
 
 struct msg {
@@ -58,7 +58,8 @@ struct msgq {
     uint32_t bytes; /* sum of their totals */
 };
 
-/* An empty message: `headroom` bytes free in front, room for `len`, total 0. len is set by msg_put. */
+/* An empty message: `headroom` bytes free in front, room for `len`, total 0. len is set by msg_put.
+ */
 struct msg *msg_alloc(struct pool *payer, size_t headroom, size_t len);
 /* A message of that class with its data at MSG_HEADROOM; what drivers fill their rings with. */
 struct msg *msg_alloc_class(struct pool *payer, enum msg_class class);
@@ -67,7 +68,7 @@ struct msg *msg_alloc_class(struct pool *payer, enum msg_class class);
 struct msg *msg_clone(struct pool *payer, struct msg *m, size_t off, size_t len);
 /* Copy of the bytes into storage of its own (len <= 2048). */
 struct msg *msg_copy(struct pool *payer, const struct msg *m, size_t off, size_t len);
-void msg_free(struct msg *m); /* the whole packet */
+void msg_free(struct msg *m);                                  /* the whole packet */
 void msg_drop(struct kernel *k, struct msg *m, enum drop why); /* msg_free, counted */
 /* Another pool pays from now on. E_NOMEM: over its limit; the old one still pays. */
 MUST_CHECK status_t msg_charge(struct msg *m, struct pool *payer);
@@ -77,9 +78,11 @@ uint32_t msg_cost(const struct msg *m); /* bytes charged for it: storage, not pa
 uint8_t *msg_put(struct msg *m, size_t n);
 /* Cut the packet to its first n bytes (n <= total). */
 void msg_trim(struct msg *m, size_t n);
-/* Drop n bytes from the front, over parts if it must (n <= total). The first part stays the first. */
+/* Drop n bytes from the front, over parts if it must (n <= total). The first part stays the first.
+ */
 void msg_skip(struct msg *m, size_t n);
-/* Split: m keeps its first n bytes, the rest (n < total) is returned. NULL: no memory, no change. */
+/* Split: m keeps its first n bytes, the rest (n < total) is returned. NULL: no memory, no change.
+ */
 struct msg *msg_split(struct msg *m, size_t n);
 /* b's parts go behind a's; b is consumed (its flags and facts are forgotten). */
 void msg_append(struct msg *a, struct msg *b);

@@ -13,7 +13,7 @@
 enum { NETDEV_BURST = 64, NETDEV_MAX = 8 };
 
 struct netdev_ops {
-    const char *model; /* "e1000", "tulip", ... */
+    const char *model;                   /* "e1000", "tulip", ... */
     status_t (*start)(struct netdev *d); /* rings full, link watched, promiscuous if d->promisc */
     void (*stop)(struct netdev *d);      /* all buffers come back */
     /* Up to n received frames, one part each, data at the Ethernet header, FCS off. */
@@ -22,7 +22,7 @@ struct netdev_ops {
      * stay the caller's. Messages come back to their pools when sent, at the latest when `tx` is
      * next called or `reclaim` is. */
     int (*tx)(struct netdev *d, struct msg **burst, int n);
-    void (*reclaim)(struct netdev *d);     /* free what has been sent; may be NULL */
+    void (*reclaim)(struct netdev *d);      /* free what has been sent; may be NULL */
     void (*irq)(struct netdev *d, bool on); /* interrupts on before sleeping, off while polling */
     bool (*pending)(struct netdev *d); /* frames wait: looked at after irq(on), before sleeping */
 };

@@ -30,7 +30,8 @@ struct module {
     void (*stop)(struct node *n); /* free what node's pool does not */
 };
 
-/* An edge as the graph file states it: `upper` uses `lower`, under number `key` of lower's space. */
+/* An edge as the graph file states it: `upper` uses `lower`, under number `key` of lower's space.
+ */
 struct node_binding {
     uint32_t key; /* EtherType, IP protocol; 0: everything that has no binding of its own */
     struct node *upper;
@@ -50,7 +51,8 @@ struct node {
     struct pool pool; /* the node's own account */
 };
 
-struct node *node_bound(const struct node *lower, uint32_t key); /* exact key, else key 0, else NULL */
+struct node *node_bound(const struct node *lower,
+                        uint32_t key); /* exact key, else key 0, else NULL */
 struct node *node_find(struct kernel *k, const char *name);
 /* `from` is below n: a path that comes from there climbs. NULL counts as below. */
 bool node_climbs(const struct node *n, const struct node *from);

@@ -161,7 +161,7 @@ static status_t path_grow(struct path *p, struct node *from, struct attrs *a, st
 {
     struct node *before = NULL;
     for (struct node *n = from; n;) {
-        struct hop h = { 0 };
+        struct hop h = {0};
         if (s->n == p->nstate || !n->module->create_stage)
             return E_INVAL;
         status_t status = n->module->create_stage(n, before, a, p, &h);
@@ -194,7 +194,7 @@ status_t path_create(struct kernel *k, struct node *from, struct attrs *a, bool 
     struct path *p = path_alloc(k, in_line);
     if (!p)
         return E_NOMEM;
-    struct shape grown = { 0 };
+    struct shape grown = {0};
     p->shape = &grown; /* so that path_free undoes what a failure leaves */
     status_t status = path_grow(p, from, a, &grown);
     if (status == OK) {

@@ -50,7 +50,9 @@ struct stage_ops {
     status_t (*establish)(struct path *p, int at);           /* all stages exist now; may be NULL */
     /* The stage now is p->at[at]: after a join or reshape. Queued messages must be charged anew. */
     void (*moved)(struct path *p, int at);
-    void (*destroy)(struct path *p, int at); /* free what the pool does not: timers, flows, queues */
+    void (*destroy)(struct path *p,
+                    int at);              /* free what the pool does not: timers, flows, queues */
+    void (*stop)(struct path *p, int at); /* the kernel shuts down: tell the far host (RST) */
     void (*show)(const struct path *p, int at, struct show *out);
 };
 
@@ -67,15 +69,15 @@ enum { PATHQ_MAX = 512, PATH_LAST = 16, PATH_INLINE_STAGES = 4 };
 
 /* Queues, schedule and statistics of a path that is not slim. */
 struct work {
-    struct msgq in[2];    /* in[AB] waits before stage 0, in[BA] before the last stage */
-    uint8_t events[2];    /* bit per enum event, delivered after in[d] is empty (RESET: before) */
-    uint8_t ready;        /* in the scheduler's list */
-    uint8_t notes;        /* bits that rules wait for (rule.h) */
-    uint16_t limit;       /* messages in each queue */
-    uint16_t share;       /* weight for the share policy */
-    uint64_t deadline;    /* ns, for the edf policy: relative latency wanted */
-    uint64_t key;         /* sort key in the ready heap */
-    struct path *next;    /* fifo list */
+    struct msgq in[2]; /* in[AB] waits before stage 0, in[BA] before the last stage */
+    uint8_t events[2]; /* bit per enum event, delivered after in[d] is empty (RESET: before) */
+    uint8_t ready;     /* in the scheduler's list */
+    uint8_t notes;     /* bits that rules wait for (rule.h) */
+    uint16_t limit;    /* messages in each queue */
+    uint16_t share;    /* weight for the share policy */
+    uint64_t deadline; /* ns, for the edf policy: relative latency wanted */
+    uint64_t key;      /* sort key in the ready heap */
+    struct path *next; /* fifo list */
     struct path *self;
     uint64_t msgs[2], bytes[2], drops; /* since creation */
     uint64_t cycles, runs;
@@ -89,20 +91,20 @@ struct work {
 
 enum { PATH_INDEX = 0xffffff }; /* bits of an id that are the index; above: generation */
 
-enum { /* flags */
-    PATH_INLINE = 1,  /* no queues: runs in the context of classification */
-    PATH_DYING = 2,   /* path_destroy was called */
-    PATH_RUNNING = 4, /* in path_run */
+enum {                   /* flags */
+       PATH_INLINE = 1,  /* no queues: runs in the context of classification */
+       PATH_DYING = 2,   /* path_destroy was called */
+       PATH_RUNNING = 4, /* in path_run */
 };
 
 /* At most 96 bytes with the state of three stages (decisions: the budget of a final path). */
 struct path {
     struct pool pool; /* what it has used, of what it may */
     const struct shape *shape;
-    struct work *work;   /* NULL: PATH_INLINE */
-    struct path *reap;   /* list of the dying */
-    uint32_t id;         /* index and generation */
-    uint32_t flow;       /* line of its first flow; 0: none */
+    struct work *work; /* NULL: PATH_INLINE */
+    struct path *reap; /* list of the dying */
+    uint32_t id;       /* index and generation */
+    uint32_t flow;     /* line of its first flow; 0: none */
     uint16_t flags;
     uint16_t nstate; /* entries of state */
     uint16_t unused[2];
@@ -116,8 +118,8 @@ static inline void pass(struct path *p, int at, enum dir d, struct msg *m)
     p->shape->at[at].ops->deliver[d](p, at, m);
 }
 
-uint32_t path_room(struct path *p, int at, enum dir d);                /* of the next stage in d */
-void path_event(struct path *p, int at, enum dir d, enum event ev);    /* to the next stage in d */
+uint32_t path_room(struct path *p, int at, enum dir d);             /* of the next stage in d */
+void path_event(struct path *p, int at, enum dir d, enum event ev); /* to the next stage in d */
 
 /* What create_stage fills in. */
 struct hop {

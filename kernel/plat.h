@@ -7,8 +7,8 @@
  */
 #include "kernel/types.h"
 
-uint64_t plat_now(struct kernel *k);  /* ns, monotone, from the kernel's start; virtual in tests */
-uint64_t plat_cycles(void);           /* what costs are counted in: TSC */
+uint64_t plat_now(struct kernel *k); /* ns, monotone, from the kernel's start; virtual in tests */
+uint64_t plat_cycles(void);          /* what costs are counted in: TSC */
 /* Wait until an interrupt or input, at the latest until until_ns; returns at once if one is due. */
 void plat_wait(struct kernel *k, uint64_t until_ns);
 void plat_puts(const char *s, size_t n); /* console */

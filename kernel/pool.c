@@ -35,7 +35,7 @@ static void block_link(struct pool *pool, struct block *b)
 
 void pool_init(struct pool *pool, struct kernel *k, uint32_t limit)
 {
-    *pool = (struct pool){ .k = k, .limit = limit };
+    *pool = (struct pool){.k = k, .limit = limit};
 }
 
 void *pool_alloc(struct pool *pool, size_t n)

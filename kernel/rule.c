@@ -34,7 +34,7 @@ static void history_add(struct kernel *k, const struct path *p, const struct rul
 
 static bool rule_apply(struct kernel *k, struct path *p, const struct rule *rule)
 {
-    struct span at = { 0, 0 };
+    struct span at = {0, 0};
     if (!rule->guard(p, &at))
         return false;
     uint64_t begin = plat_cycles();

@@ -10,10 +10,10 @@
 #include "kernel/types.h"
 
 enum note { /* when a rule is tried; bits */
-    NOTE_CREATED = 1,
-    NOTE_OPENED = 2, /* a connection of the path was established */
-    NOTE_MODE = 4,   /* a proxy changed what it wants to see */
-    NOTE_DRAINED = 8,
+            NOTE_CREATED = 1,
+            NOTE_OPENED = 2, /* a connection of the path was established */
+            NOTE_MODE = 4,   /* a proxy changed what it wants to see */
+            NOTE_DRAINED = 8,
 };
 
 struct span {

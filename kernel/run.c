@@ -130,8 +130,8 @@ int path_run(struct path *p, int budget)
         w->notes = 0;
         rule_try(k, p, notes);
     }
-    if (!(p->flags & PATH_DYING) && (w->in[AB].count || w->in[BA].count || w->events[AB] ||
-                                     w->events[BA] || w->notes))
+    if (!(p->flags & PATH_DYING) &&
+        (w->in[AB].count || w->in[BA].count || w->events[AB] || w->events[BA] || w->notes))
         sched_ready(k, p);
     return done;
 }

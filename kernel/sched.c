@@ -9,7 +9,7 @@
 
 #include "kernel/kernel.h"
 
-enum { STRIDE = 1 << 20 };
+static const uint64_t stride = 1 << 20;
 
 static bool before(const struct path *a, const struct path *b)
 {
@@ -109,7 +109,7 @@ struct path *sched_next(struct kernel *k)
         heap_remove(s, 0);
         if (s->policy == SCHED_SHARE) {
             s->clock = p->work->key;
-            p->work->key += STRIDE / (p->work->share ? p->work->share : 1);
+            p->work->key += stride / (p->work->share ? p->work->share : 1U);
         }
     } else {
         return NULL;
@@ -142,5 +142,5 @@ void sched_remove(struct kernel *k, struct path *p)
             s->tail = previous;
         return;
     }
-    assert(!"a ready path is in a list");
+    assert(false); /* a ready path is in a list */
 }

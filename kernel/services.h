@@ -21,12 +21,12 @@ struct link_ops {
 
 /* A neighbour on a link. Owned by the resolver; users hold a reference and read it. */
 struct neigh {
-    struct node *link;   /* eth node */
+    struct node *link; /* eth node */
     struct netaddr addr;
     uint8_t mac[6];
-    bool valid;          /* mac may be used */
-    uint16_t index;      /* in the resolver's table */
-    uint32_t refs;       /* paths that use it: it is probed before it expires */
+    bool valid;     /* mac may be used */
+    uint16_t index; /* in the resolver's table */
+    uint32_t refs;  /* paths that use it: it is probed before it expires */
 };
 
 /* resolve: arp, later nd. */
@@ -72,7 +72,8 @@ struct transport_ops {
 
 /* proxy: what tcp asks the node above it when a SYN arrives for a listener. */
 struct proxy_ops {
-    /* Does this proxy listen on that address and port? transparent: the address need not be ours. */
+    /* Does this proxy listen on that address and port? transparent: the address need not be ours.
+     */
     bool (*listens)(struct node *n, const struct endpoint *local, bool *transparent);
     uint32_t (*backlog)(struct node *n); /* half-open connections at most; above: SYN cookies */
 };

@@ -2,15 +2,15 @@
 #ifndef KERNEL_TIMER_H
 #define KERNEL_TIMER_H
 /*
- * A hierarchical timing wheel: arming and cancelling are O(1), a million timers are nothing special.
- * The timer's memory is its owner's (embed it); nothing can fail. A timer never fires early and at
- * most one tick late. It fires once, disarmed, between runs of paths.
+ * A hierarchical timing wheel: arming and cancelling are O(1), a million timers are nothing
+ * special. The timer's memory is its owner's (embed it); nothing can fail. A timer never fires
+ * early and at most one tick late. It fires once, disarmed, between runs of paths.
  */
 #include "kernel/types.h"
 
 enum {
-    TIMER_TICK_NS = MS,    /* resolution */
-    TIMER_LEVELS = 5,      /* 64^5 ticks: 12 days; longer ones wait in the last slot again */
+    TIMER_TICK_NS = MS, /* resolution */
+    TIMER_LEVELS = 5,   /* 64^5 ticks: 12 days; longer ones wait in the last slot again */
     TIMER_SLOTS = 64,
 };
 
@@ -36,7 +36,8 @@ static inline bool timer_armed(const struct timer *t)
     return t->prev != NULL;
 }
 void timer_run(struct kernel *k, uint64_t now_ns); /* fires what is due */
-/* When the wheel wants timer_run next: never later than the earliest timer; UINT64_MAX: no timer. */
+/* When the wheel wants timer_run next: never later than the earliest timer; UINT64_MAX: no timer.
+ */
 uint64_t timer_next(const struct timer_wheel *w);
 
 #endif

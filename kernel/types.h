@@ -19,13 +19,13 @@ typedef enum {
     E_NODEV = -6, /* no such card */
 } status_t;
 
-#define MUST_CHECK    __attribute__((warn_unused_result))
-#define PRINTF(at)    __attribute__((format(printf, at, (at) + 1)))
-#define LIKELY(x)     __builtin_expect(!!(x), 1)
-#define UNLIKELY(x)   __builtin_expect(!!(x), 0)
-#define ARRAY_LEN(a)  (sizeof(a) / sizeof((a)[0]))
+#define MUST_CHECK   __attribute__((warn_unused_result))
+#define PRINTF(at)   __attribute__((format(printf, at, (at) + 1)))
+#define LIKELY(x)    __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)  __builtin_expect(!!(x), 0)
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 /* The structure of type T whose member `field` is at `ptr`. */
-#define CONTAINER(ptr, T, field) ((T *)(void *)((char *)(ptr) - offsetof(T, field)))
+#define CONTAINER(ptr, T, field) ((T *)(void *)((char *)(ptr)-offsetof(T, field)))
 
 /* From end A of a path to end B, and back. Never up and down: a proxy path climbs and descends. */
 enum dir { AB, BA };

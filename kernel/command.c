@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The console: lines in, answers out. An empty line ends each answer and never occurs inside it, so
+ * that programs can talk to it as well as people.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/kernel.h"
+#include "kernel/plat.h"
+#include "kernel/showing.h"
+
+struct subject {
+    const char *name;
+    void (*show)(struct kernel *k, struct show *out);
+    const char *help;
+};
+
+static const struct subject subjects[] = {
+    {"paths", show_paths, "every path: stages in order, queues, bytes, drops, cycles, memory"},
+    {"nodes", show_nodes, "every node and what it knows: neighbours, routes, counters"},
+    {"stats", show_stats, "cards, main loop, drops"},
+    {"mem", show_mem, "messages, pools, flows, limits"},
+    {"timers", show_timers, "how many are armed, when the next one fires"},
+    {"drops", show_drops, "lost messages by reason"},
+    {"rules", show_rules, "the rewriting rules of this graph"},
+    {"settings", show_settings, "every setting and its value"},
+    {"log", show_log, "the last lines of the log"},
+};
+
+static void help(struct show *out)
+{
+    show_printf(out, "show SUBJECT:\n");
+    for (size_t i = 0; i < ARRAY_LEN(subjects); i++)
+        show_printf(out, "  %-9s %s\n", subjects[i].name, subjects[i].help);
+    show_printf(out, "  path N    one path in detail: stages, rules applied, last messages\n");
+    show_printf(out, "set [NODE.]NAME=VALUE   change a setting that may change while running\n");
+    show_printf(out, "quit [now]              reset all connections (now: silently) and end\n");
+}
+
+static void show_one(struct kernel *k, const char *text, struct show *out)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (end == text || *end || n >= k->paths_size || !k->paths[n])
+        show_printf(out, "no path '%s'; `show paths` lists them\n", text);
+    else
+        show_path(k->paths[n], out, true);
+}
+
+static void show(struct kernel *k, char *words, struct show *out)
+{
+    const char *what = strtok(words, " "), *which = strtok(NULL, " ");
+    bool path = what && strcmp(what, "path") == 0;
+    if (path && which) {
+        show_one(k, which, out);
+        return;
+    }
+    if (path)
+        what = "paths";
+    for (size_t i = 0; what && i < ARRAY_LEN(subjects); i++) {
+        if (strcmp(subjects[i].name, what) == 0) {
+            subjects[i].show(k, out);
+            return;
+        }
+    }
+    show_printf(out, "show what? `help` lists the subjects\n");
+}
+
+static const struct setting *live_setting(const struct conf *c, const char *name)
+{
+    for (int i = 0; i < c->n; i++)
+        if (strcmp(c->settings[i].name, name) == 0)
+            return &c->settings[i];
+    return NULL;
+}
+
+static void set_in(struct kernel *k, struct node *n, const char *name, const char *value,
+                   struct show *out, int *found)
+{
+    struct conf *c = n ? &n->conf : &k->conf;
+    const struct setting *s = live_setting(c, name);
+    char why[CONF_WHY];
+    if (!s)
+        return;
+    ++*found;
+    if (!s->live)
+        show_printf(out, "%s is read at boot only\n", name);
+    else if (conf_set(n ? &n->pool : &k->pool, c, name, value, why) != OK)
+        show_printf(out, "%s\n", why);
+    else
+        show_printf(out, "%s%s%s=%s\n", n ? n->name : "", n ? "." : "", name, value);
+}
+
+static void set(struct kernel *k, char *words, struct show *out)
+{
+    char *name = strtok(words, " "), *equals = name ? strchr(name, '=') : NULL;
+    int found = 0;
+    if (!equals) {
+        show_printf(out, "set [NODE.]NAME=VALUE; `show settings` lists them\n");
+        return;
+    }
+    *equals = 0;
+    char *dot = strchr(name, '.');
+    if (dot) {
+        *dot = 0;
+        struct node *n = node_find(k, name);
+        if (n)
+            set_in(k, n, dot + 1, equals + 1, out, &found);
+    } else {
+        set_in(k, NULL, name, equals + 1, out, &found);
+        for (int i = 0; i < k->nnodes; i++)
+            set_in(k, &k->nodes[i], name, equals + 1, out, &found);
+    }
+    if (!found)
+        show_printf(out, "no such setting; `show settings` lists them\n");
+}
+
+static void quit(struct kernel *k, const char *words, struct show *out)
+{
+    k->stopping = true;
+    k->stop_now = strcmp(words, "now") == 0;
+    show_printf(out, "stopping\n");
+}
+
+void command(struct kernel *k, char *line, struct show *out)
+{
+    char *end = line + strlen(line);
+    while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+        *--end = 0;
+    while (*line == ' ')
+        line++;
+    size_t n = strcspn(line, " ");
+    char *rest = line + n;
+    while (*rest == ' ')
+        *rest++ = 0;
+    if (strcmp(line, "show") == 0)
+        show(k, rest, out);
+    else if (strcmp(line, "set") == 0)
+        set(k, rest, out);
+    else if (strcmp(line, "quit") == 0)
+        quit(k, rest, out);
+    else if (strcmp(line, "help") == 0)
+        help(out);
+    else if (*line)
+        show_printf(out, "unknown command '%s'; try `help`\n", line);
+}
+
+static void console_put(struct show *s, const char *text, size_t n)
+{
+    (void)s;
+    plat_puts(text, n);
+}
+
+static void console_text(const char *text)
+{
+    plat_puts(text, strlen(text));
+}
+
+void kernel_console(struct kernel *k, int c)
+{
+    struct show out = {console_put};
+    if (c == '\r' || c == '\n') {
+        if (k->echo)
+            console_text("\n");
+        k->input[k->ninput] = 0;
+        k->ninput = 0;
+        command(k, k->input, &out);
+        console_text("\ntowpath> ");
+    } else if (c == 8 || c == 127) {
+        if (k->ninput && k->echo)
+            console_text("\b \b");
+        k->ninput -= k->ninput > 0;
+    } else if (c >= ' ' && c < 127 && k->ninput < sizeof k->input - 1) {
+        char text[2] = {(char)c, 0};
+        k->input[k->ninput++] = text[0];
+        if (k->echo)
+            console_text(text);
+    }
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The main loop. One turn polls the cards in bursts, runs what became ready, and fires timers; when
+ * nothing is left to do, interrupts are switched on and the machine sleeps. Frames leave at the end
+ * of the burst that made them, so a burst costs one doorbell.
+ */
+#include "kernel/kernel.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "kernel/plat.h"
+#include "kernel/show.h"
+
+enum { RUN_BUDGET = 64, TURN_PATHS = 256 };
+
+status_t kernel_init(struct kernel *k, uint64_t memory)
+{
+    pool_init(&k->pool, k, UINT32_MAX);
+    k->now = plat_now(k);
+    timer_wheel_init(&k->timers, k->now);
+    uint64_t buffers = memory / 2 / (MSG_FULL_ROOM + 2 * MSG_SMALL_ROOM);
+    msg_store_init(k, buffers > 1U << 20 ? 1U << 20 : (uint32_t)buffers);
+    k->paths_limit = 1024; /* until the settings are read */
+    k->path_pool_limit = 1U << 20;
+    return buffers < 64 ? E_NOMEM : OK;
+}
+
+status_t kernel_boot(struct kernel *k, const struct graph *g, const char *cmdline)
+{
+    k->now = plat_now(k);
+    log_note(k, "graph %s: %s", g->name, g->purpose);
+    status_t status = graph_init(k, g, cmdline);
+    if (status != OK)
+        return status;
+    k->now = plat_now(k);
+    log_note(k, "ready");
+    return OK;
+}
+
+static void cards_flush(struct kernel *k)
+{
+    for (int i = 0; i < k->ndevs; i++)
+        if (k->devs[i]->ntx)
+            netdev_flush(k->devs[i]);
+}
+
+static int card_poll(struct kernel *k, struct netdev *d)
+{
+    struct msg *burst[NETDEV_BURST];
+    int n = d->ops->rx(d, burst, NETDEV_BURST);
+    for (int i = 0; i < n; i++) {
+        struct msg *m = burst[i];
+        enum dir dir;
+        m->in_dev = d->index;
+        m->rx_ns = k->now;
+        d->stats.rx_bytes += m->total;
+        struct path *p = classify(d->node, m, &dir);
+        if (LIKELY(p != NULL))
+            path_input(p, dir, m);
+    }
+    if (n) {
+        d->stats.rx += (uint64_t)n;
+        d->stats.bursts++;
+        cards_flush(k);
+    }
+    return n;
+}
+
+static bool paths_run(struct kernel *k)
+{
+    struct path *p;
+    for (int i = 0; i < TURN_PATHS && (p = sched_next(k)); i++)
+        path_run(p, RUN_BUDGET);
+    cards_flush(k);
+    return k->sched.head || k->sched.nheap;
+}
+
+bool kernel_poll(struct kernel *k)
+{
+    bool more = false;
+    k->now = plat_now(k);
+    k->polls++;
+    for (int i = 0; i < k->ndevs; i++)
+        if (k->devs[i]->started)
+            more |= card_poll(k, k->devs[i]) > 0;
+    more |= paths_run(k);
+    timer_run(k, k->now);
+    if (k->dying)
+        path_reap(k);
+    cards_flush(k);
+    for (int c; (c = plat_getc(k)) >= 0;)
+        kernel_console(k, c);
+    return more || k->sched.head || k->sched.nheap || k->dying;
+}
+
+uint64_t kernel_next(struct kernel *k)
+{
+    return timer_next(&k->timers);
+}
+
+/* Interrupts on, one more look for frames that came in between, and sleep. */
+static void kernel_sleep(struct kernel *k)
+{
+    bool pending = false;
+    for (int i = 0; i < k->ndevs; i++) {
+        struct netdev *d = k->devs[i];
+        if (!d->started)
+            continue;
+        if (d->ops->reclaim)
+            d->ops->reclaim(d);
+        d->ops->irq(d, true);
+        pending |= d->ops->pending(d);
+    }
+    if (!pending) {
+        k->waits++;
+        plat_wait(k, kernel_next(k));
+    }
+    for (int i = 0; i < k->ndevs; i++)
+        if (k->devs[i]->started)
+            k->devs[i]->ops->irq(k->devs[i], false);
+}
+
+/* Tell both ends of every connection, unless told to be silent; what they answer is not waited for.
+ */
+static void paths_stop(struct kernel *k)
+{
+    for (uint32_t i = 0; i < k->paths_size; i++) {
+        struct path *p = k->paths[i];
+        if (!p || p->flags & PATH_DYING)
+            continue;
+        for (int at = 0; at < p->shape->n && !k->stop_now; at++) {
+            const struct stage_ops *ops = p->shape->at[at].ops;
+            if (ops->stop)
+                ops->stop(p, at);
+        }
+        path_destroy(p);
+    }
+    path_reap(k);
+    cards_flush(k);
+}
+
+int kernel_run(struct kernel *k)
+{
+    while (!k->stopping)
+        if (!kernel_poll(k))
+            kernel_sleep(k);
+    return k->exit_status;
+}
+
+void kernel_end(struct kernel *k)
+{
+    paths_stop(k);
+    graph_stop(k);
+    path_reap(k);
+    shapes_end(k);
+    flow_table_end(k);
+    pool_free(&k->pool, k->sched.heap);
+    pool_free(&k->pool, k->paths);
+    pool_free(&k->pool, k->paths_free);
+    k->paths = NULL;
+    k->paths_free = NULL;
+    k->paths_size = 0;
+    log_note(k, "end: %u paths, %u timers, %u messages, %u bytes not given back", k->paths_live,
+             k->timers.armed, k->msgs.live[MSG_SMALL] + k->msgs.live[MSG_FULL], k->pool.used);
+    assert(k->paths_live == 0 && k->timers.armed == 0);
+    assert(k->msgs.live[MSG_SMALL] == 0 && k->msgs.live[MSG_FULL] == 0);
+    pool_end(&k->pool);
+}
