@@ -39,6 +39,10 @@ static bool rule_apply(struct kernel *k, struct path *p, const struct rule *rule
         return false;
     uint64_t begin = plat_cycles();
     status_t status = rule->action(p, at);
+    if (status == E_AGAIN) { /* something must happen first; tried again after the next run */
+        path_note(p, (enum note)rule->when);
+        return false;
+    }
     if (status != OK) {
         log_note(k, "path %u: rule %s: %s", path_number(p), rule->name, status_name(status));
         return false;

@@ -25,6 +25,7 @@ struct rule {
     const char *inverse; /* name of the rule that undoes it, or the reason why there is none */
     unsigned when;       /* enum note bits */
     bool (*guard)(struct path *p, struct span *at);
+    /* E_AGAIN: not yet; guard and action are tried again after the path's next run. */
     status_t (*action)(struct path *p, struct span at);
 };
 
