@@ -122,7 +122,7 @@ def check(g, modules, root, errors):
     kernel = modules.get("kernel")
     usable = {name: m for name, m in modules.items() if name != "kernel"}
     nodes = {n.name: n for n in g.nodes}
-    if not g.nodes:
+    if not g.nodes and not errors:
         errors.add(g.where, "no nodes; expected at least one node line")
     if len(g.nodes) > 255:
         errors.add(g.where, f"{len(g.nodes)} nodes; expected at most 255")

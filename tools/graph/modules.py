@@ -65,7 +65,7 @@ class Module:
 def parse_use(line, errors):
     words = line.words[1:]
     if not words:
-        errors.add(line.where, f"found no service; expected uses SERVICE [COUNT] [key NUMBER]")
+        errors.add(line.where, "found no service; expected uses SERVICE [COUNT] [key NUMBER]")
         return None
     service = words.pop(0)
     if service not in SERVICES or service == "none":

@@ -99,7 +99,8 @@ def open_tap(name):
     try:
         fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
-        raise LabError(f"/dev/net/tun: {e.strerror}; the lab needs Linux's tun driver") from None
+        raise LabError(f"/dev/net/tun: {e.strerror}; a lab needs Linux's tun driver, and root "
+                       "where that device may not be opened by everyone") from None
     # Without IFF_VNET_HDR the kernel hands out whole frames of MTU size with their checksums done.
     fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
     return fd
