@@ -1,0 +1,244 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Lint: rules of the tree that a compiler does not know. `make lint`, and a group of `make test`.
+
+Looks at the files git knows or would add. Each finding is FILE:LINE: what, expected what. With --tap
+each check is one line `ok NAME` or `not ok NAME`. Exit status 1 when anything was found; a tool that
+is not installed is said aloud, and skipped.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LONG, TOO_LONG = 400, 600
+CODE = (".c", ".h", ".S", ".py", ".sh", ".mk", ".ld", ".module", ".graph", ".pkt")
+C_CODE = (".c", ".h")
+
+# Who may include whom, by the first folder that matches. {own} is the includer's own folder.
+# `header` stands for the one public header of a module, modules/NAME/NAME.h.
+LAYERS = (
+    (r"kernel/", ("kernel/",)),
+    (r"modules/wire/", ("modules/wire/",)),
+    (r"modules/[^/]+/", ("kernel/", "modules/wire/", "{own}")),
+    (r"paths/", ("kernel/", "header")),
+    (r"drivers/hosted/", ("kernel/", "drivers/", "{own}")),
+    (r"drivers/", ("kernel/", "drivers/")),
+    (r"boot/hosted/", ("kernel/", "drivers/", "{own}")),
+    (r"boot/[^/]+/", ("kernel/", "drivers/", "{own}")),
+    (r"(tests|tools|bench)/", ("kernel/", "modules/", "paths/", "drivers/", "boot/", "tests/", "tools/", "bench/")),
+)
+HOST_FOLDERS = ("boot/hosted/", "drivers/hosted/", "tests/", "tools/", "bench/")
+# ISO C11 without the optional parts: what both grounds have.
+ISO_HEADERS = {f"{name}.h" for name in """assert complex ctype errno fenv float inttypes iso646 limits locale math
+    setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath time
+    uchar wchar wctype""".split()}
+# Compiler intrinsics are no host headers; the bare-metal ground also implements what newlib asks for.
+GROUND_HEADERS = {"boot/x86_64/": {"cpuid.h", "immintrin.h", "x86intrin.h", "sys/stat.h", "sys/types.h",
+                                   "sys/time.h", "sys/times.h", "unistd.h", "reent.h"}}
+# What must not be in the tree: this machine, how the work is organised, work left undone.
+FORBIDDEN = (
+    (re.compile(r"\b(TODO|FIXME|XXX)\b"), "work left undone; expected it done, or a sentence in docs"),
+    (re.compile(r"/(work|home)/[a-z]+/|/tmp/(brief|bash_jobs)"), "a path of one machine; expected one inside the tree"),
+    (re.compile(r"\bfor now\b", re.I), "`for now`; expected what it is"),
+    (re.compile(r"\b(spec|design|decisions|robustness|splicing|facts)/?[a-z-]*\.md\b"),
+     "a file that is not in the tree; expected the clause in own words"),
+)
+FORBIDDEN_EXEMPT = ("tools/lint.py",)
+
+
+class Findings:
+    def __init__(self):
+        self.lines = []
+
+    def add(self, path, line, text):
+        self.lines.append(f"{path}:{line}: {text}")
+
+
+def tree_files():
+    done = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"lint: git ls-files: {done.stderr.strip()}")
+    return [p for p in sorted(set(done.stdout.splitlines())) if (ROOT / p).is_file() and not (ROOT / p).is_symlink()]
+
+
+def text_of(path):
+    try:
+        return (ROOT / path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None  # an image or a capture
+
+
+def check_includes(files, found):
+    """Layering: who includes whom, spelled from the root; host headers where they belong."""
+    for path in files:
+        if not path.endswith(C_CODE):
+            continue
+        rule = next((allowed for pattern, allowed in LAYERS if re.match(pattern, path)), None)
+        if rule is None:
+            found.add(path, 1, "a C file in a folder that has no place in the layers (tools/lint.py)")
+            continue
+        own = os.path.dirname(path) + "/"
+        for n, line in enumerate((text_of(path) or "").splitlines(), 1):
+            m = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+            if not m:
+                continue
+            name = m[2]
+            if m[1] == "<":
+                extra = next((names for folder, names in GROUND_HEADERS.items() if path.startswith(folder)), ())
+                if name not in ISO_HEADERS and name not in extra and not path.startswith(HOST_FOLDERS):
+                    found.add(path, n, f"<{name}> is a host header; expected ISO C headers outside {', '.join(HOST_FOLDERS)}")
+                continue
+            if not (ROOT / name).exists():
+                found.add(path, n, f'"{name}" is not there; expected a path from the root of the tree')
+                continue
+            parts = name.split("/")
+            header = parts[0] == "modules" and len(parts) == 3 and parts[2] == parts[1] + ".h"
+            allowed = [a.replace("{own}", own) for a in rule]
+            if not any(name.startswith(a) for a in allowed if a != "header") and not (header and "header" in rule):
+                says = ", ".join("modules/NAME/NAME.h" if a == "header" else a for a in allowed)
+                found.add(path, n, f'includes "{name}"; this folder may include {says}')
+
+
+def check_licence(files, found):
+    for path in files:
+        if not path.endswith(CODE) and os.path.basename(path) not in ("Makefile", "run"):
+            continue
+        lines = (text_of(path) or "").splitlines()
+        at = 1 if lines and lines[0].startswith("#!") else 0
+        if len(lines) <= at or "SPDX-License-Identifier: BSD-2-Clause" not in lines[at]:
+            found.add(path, at + 1, "expected SPDX-License-Identifier: BSD-2-Clause in the first line")
+
+
+def check_length(files, found, notes):
+    for path in files:
+        if not path.endswith(CODE):
+            continue
+        n = len((text_of(path) or "").splitlines())
+        if n > TOO_LONG:
+            found.add(path, n, f"{n} lines; expected at most {TOO_LONG}: split it by concern")
+        elif n > LONG:
+            notes.append(f"{path}: {n} lines is long")
+
+
+def check_readmes(files, found):
+    """A README.md of at most 30 lines in each folder of the first two levels that holds code."""
+    folders = set()
+    for path in files:
+        parts = path.split("/")[:-1]
+        if path.endswith(CODE) and parts and not parts[0].startswith("."):
+            folders.add("/".join(parts[:2]) if parts[0] in ("modules", "boot", "drivers", "paths", "tests") else parts[0])
+            folders.add(parts[0])
+    for folder in sorted(folders):
+        readme = f"{folder}/README.md"
+        if readme not in files:
+            found.add(readme, 1, "not there; expected what is in this folder, in at most 30 lines")
+        elif len((text_of(readme) or "").splitlines()) > 30:
+            found.add(readme, 31, "expected at most 30 lines")
+
+
+def check_words(files, found):
+    for path in files:
+        if path in FORBIDDEN_EXEMPT:
+            continue
+        for n, line in enumerate((text_of(path) or "").splitlines(), 1):
+            for pattern, says in FORBIDDEN:
+                m = pattern.search(line) if "now" not in pattern.pattern or path.endswith(CODE) else None
+                if m:
+                    found.add(path, n, f"found {m[0]}: {says}")
+
+
+def check_state(files, found):
+    """No mutable object at file scope in kernel/ modules/ paths/ drivers/ (drivers/hosted too)."""
+    for path in files:
+        if not path.endswith(".c") or not path.startswith(("kernel/", "modules/", "paths/", "drivers/")):
+            continue
+        depth = 0
+        for n, line in enumerate((text_of(path) or "").splitlines(), 1):
+            if depth == 0 and re.match(r"(static\s+)?(?!const\b|extern\b|typedef\b|enum\b)[a-z_][\w\s]*[\s*]\w+(\[[^\]]*\])*\s*(=|;)", line) \
+                    and "(" not in line.split("=")[0] and "const" not in line.split("=")[0] \
+                    and not re.match(r"(struct|union)\s+\w+\s*;", line):
+                found.add(path, n, "an object at file scope that can change; expected it in struct kernel or in the node")
+            depth += line.count("{") - line.count("}")
+
+
+def tool(words, files, found, pattern):
+    """A tool that prints FILE:LINE: ...; False when it is not installed."""
+    if not shutil.which(words[0]):
+        return False
+    done = subprocess.run([*words, *files], cwd=ROOT, capture_output=True, text=True)
+    said = [l for l in (done.stdout + done.stderr).splitlines() if re.search(pattern, l)]
+    found.lines += said
+    if done.returncode and not said:
+        found.lines.append(f"{words[0]}: exit status {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
+    return True
+
+
+def check_format(files, found):
+    c = [f for f in files if f.endswith(C_CODE)]
+    return tool(["clang-format", "--dry-run", "-Werror", "--ferror-limit=3"], c, found, r":\d+:\d+: (error|warning)")
+
+
+def check_cppcheck(files, found):
+    c = [f for f in files if f.endswith(".c") and not f.startswith(("tests/", "tools/", "bench/"))]
+    jobs = str(os.cpu_count() or 2)
+    (ROOT / "build/cppcheck").mkdir(parents=True, exist_ok=True)
+    return tool(["cppcheck", "-q", "-j", jobs, "--std=c11", "-I.", "--enable=warning,portability", "--error-exitcode=1",
+                 "--inline-suppr", "--suppress=missingIncludeSystem", "--cppcheck-build-dir=build/cppcheck",
+                 "--template={file}:{line}: cppcheck {id}: {message}"], c, found, r":\d+: cppcheck")
+
+
+def check_python(files, found):
+    for path in files:
+        text = text_of(path) or ""
+        if path.endswith(".py"):
+            try:
+                compile(text, path, "exec")
+            except SyntaxError as e:
+                found.add(path, e.lineno or 1, f"Python: {e.msg}")
+            if text.startswith("#!") and not text.startswith("#!/usr/bin/python3\n"):
+                found.add(path, 1, "expected #!/usr/bin/python3")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="rules of the tree that a compiler does not know")
+    parser.add_argument("--tap", action="store_true", help="one result line per check")
+    args = parser.parse_args()
+    files = tree_files()
+    notes = []
+    checks = (
+        ("layering: who includes whom", check_includes),
+        ("first line names the licence", check_licence),
+        (f"no file above {TOO_LONG} lines", lambda f, found: check_length(f, found, notes)),
+        ("a README in every folder", check_readmes),
+        ("no forbidden words or paths", check_words),
+        ("no mutable state at file scope", check_state),
+        ("Python compiles", check_python),
+        ("clang-format", check_format),
+        ("cppcheck", check_cppcheck),
+    )
+    bad = 0
+    for name, function in checks:
+        found = Findings()
+        ran = function(files, found)
+        for line in found.lines:
+            print(line)
+        if ran is False:
+            print(f"skip {name}: not installed")
+        elif args.tap:
+            print(f"not ok {name}: {len(found.lines)} findings" if found.lines else f"ok {name}")
+        bad += len(found.lines)
+    for note in notes:
+        print(f"note: {note}")
+    if not args.tap:
+        print(f"lint: {bad} findings in {len(files)} files")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
