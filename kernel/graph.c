@@ -22,6 +22,14 @@ struct node *node_bound(const struct node *lower, uint32_t key)
     return rest;
 }
 
+struct node *node_above(const struct node *lower, uint32_t key)
+{
+    struct node *n = node_bound(lower, key);
+    while (n && n->module->filter)
+        n = node_bound(n, key);
+    return n;
+}
+
 struct node *node_find(struct kernel *k, const char *name)
 {
     for (int i = 0; i < k->nnodes; i++)

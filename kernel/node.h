@@ -28,6 +28,7 @@ struct module {
     struct node *(*demux)(struct node *n, struct demux *d); /* narrows; never writes */
     void (*show)(const struct node *n, struct show *out);
     void (*stop)(struct node *n); /* free what node's pool does not */
+    bool filter; /* stands between two others: what is bound to it is bound to what is below it */
 };
 
 /* An edge as the graph file states it: `upper` uses `lower`, under number `key` of lower's space.
@@ -53,6 +54,8 @@ struct node {
 
 struct node *node_bound(const struct node *lower,
                         uint32_t key); /* exact key, else key 0, else NULL */
+/* The same, through filters. */
+struct node *node_above(const struct node *lower, uint32_t key);
 struct node *node_find(struct kernel *k, const char *name);
 /* `from` is below n: a path that comes from there climbs. NULL counts as below. */
 bool node_climbs(const struct node *n, const struct node *from);

@@ -58,6 +58,11 @@ struct network_ops {
     /* An ICMP error about the datagram whose IP header is at m->data. Consumes nothing. Says
      * nothing where RFC 1122 3.2.2 and RFC 1812 4.3.2 forbid it or the rate is used up. */
     void (*error)(struct node *n, uint8_t type, uint8_t code, uint32_t info, struct msg *m);
+    /* The i-th address of ours on the link of that card; false: there are only i. */
+    bool (*address)(struct node *n, struct node *card, int i, struct netaddr *out);
+    /* A router says that datagrams to that host may not be longer. Who calls has checked that the
+     * message is about something we sent. */
+    void (*learn_mtu)(struct node *n, const struct netaddr *to, uint16_t mtu);
 };
 
 /* transport: tcp. What an ICMP error tells it; quoted: the transport header as far as quoted. */
