@@ -8,8 +8,11 @@
 
 include mk/common.mk
 include mk/hosted.mk
--include mk/x86_64.mk
--include mk/test.mk
+include mk/x86_64.mk
+include mk/test.mk
+
+# What the compilers wrote down with -MMD: the headers each object was made from.
+-include $(shell find build -path build/newlib -prune -o -name '*.d' -print 2>/dev/null)
 
 NIC ?= e1000
 PYTHON := /usr/bin/python3

@@ -47,4 +47,3 @@ $(foreach v,$(VARIANTS),$(foreach g,$(GRAPHS),$(eval $(call hosted_program,$(v),
 host: $(GRAPHS:%=build/hosted/%)
 asan: $(foreach v,asan-gcc asan-clang,$(GRAPHS:%=build/$(v)/%))
 
--include $(foreach v,$(VARIANTS),$(shell find build/$(v) -name '*.d' 2>/dev/null))
