@@ -17,7 +17,7 @@ include mk/test.mk
 NIC ?= e1000
 PYTHON := /usr/bin/python3
 
-.PHONY: help deps demo run show gdb lint bench clean
+.PHONY: help deps demo run show gdb lint format bench clean
 
 help:
 	@echo "make demo              boot a forwarder in QEMU, fetch a file through it, show what happens"
@@ -29,6 +29,7 @@ help:
 	@echo "make show              draw GRAPH: text here, SVG under build/graph/"
 	@echo "make gdb               boot GRAPH and wait for a debugger"
 	@echo "make lint              who includes whom, formatting, licence lines, cppcheck"
+	@echo "make format            lay out every C file as lint wants it"
 	@echo "make bench             the measurements of bench/"
 	@echo "make asan              the Linux program with sanitizers, by gcc and by clang"
 	@echo "make deps              install every package that any of this needs"
@@ -67,7 +68,12 @@ lint:
 
 bench:
 	@tools/deps.sh build lab
-	@$(PYTHON) tools/runtests.py bench
+	@$(MAKE) --no-print-directory image GRAPH=all
+	@for b in $(wildcard bench/*.py); do test ! -x $$b || { echo "== $$b"; $(PYTHON) $$b || exit 1; }; done
+
+format:
+	@tools/deps.sh lint
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 clean:
 	@rm -rf build
