@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Proof that the address space forbids what it should: the boot word trap=WHAT does one forbidden
+ * thing, and the machine must answer with a report and a non-zero status. Should the thing succeed,
+ * the boot ends with status 4. Called by main.c before the settings are read; without the word it
+ * does nothing.
+ */
+#include "boot/x86_64/selftest.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "boot/x86_64/ground.h"
+#include "kernel/plat.h"
+#include "kernel/types.h"
+
+enum { EXIT_ALLOWED = 4, RETURN = 0xc3 };
+
+extern char image_text[], image_rodata[];
+
+/* The compiler must not reason about any of these. */
+static volatile char *hidden(const void *at)
+{
+    volatile char *p;
+    __asm__ volatile("" : "=r"(p) : "0"(at));
+    return p;
+}
+
+static void read_null(void)
+{
+    (void)*hidden(NULL);
+}
+
+static void write_text(void)
+{
+    *hidden(image_text) = 0;
+}
+
+static void write_rodata(void)
+{
+    *hidden(image_rodata) = 0;
+}
+
+static void call(const void *at)
+{
+    void (*f)(void);
+    __asm__ volatile("" : "=r"(f) : "0"(at));
+    f();
+}
+
+static void exec_data(void)
+{
+    static char code[1];
+    *hidden(code) = (char)RETURN;
+    call(code);
+}
+
+static void exec_heap(void)
+{
+    char *page = plat_pages(1);
+    *hidden(page) = (char)RETURN;
+    call(page);
+}
+
+static void exec_stack(void)
+{
+    char code[1];
+    *hidden(code) = (char)RETURN;
+    call(code);
+}
+
+static int overflow_stack(int n)
+{
+    volatile char frame[512];
+    frame[0] = (char)n;
+    return n < 1000 ? overflow_stack(n + 1) + frame[0] : n;
+}
+
+static void stack(void)
+{
+    *hidden(&(char){(char)overflow_stack(0)});
+}
+
+static void canary(void)
+{
+    char frame[32];
+    memset((char *)(uintptr_t)hidden(frame), 0x41, 64);
+    (void)*hidden(frame);
+}
+
+static void broken(void)
+{
+    assert(*hidden("") != 0);
+}
+
+static void opcode(void)
+{
+    __asm__ volatile("ud2");
+}
+
+static const struct {
+    const char *name;
+    void (*fn)(void);
+} traps[] = {
+    {"null", read_null},  {"text", write_text}, {"rodata", write_rodata}, {"exec", exec_data},
+    {"heap", exec_heap},  {"stackexec", exec_stack}, {"stack", stack},    {"canary", canary},
+    {"assert", broken},   {"opcode", opcode},
+};
+
+void selftest(char *words)
+{
+    char *at = strstr(words, "trap=");
+    if (!at || (at > words && at[-1] != ' '))
+        return;
+    char what[16] = {0};
+    size_t n = strcspn(at, " ");
+    if (n - 5 < sizeof what)
+        memcpy(what, at + 5, n - 5);
+    memset(at, ' ', n);
+    for (size_t i = 0; i < ARRAY_LEN(traps); i++) {
+        if (strcmp(what, traps[i].name))
+            continue;
+        console_printf("trap=%s\n", what);
+        traps[i].fn();
+        console_printf("error: trap=%s was allowed\n", what);
+        plat_exit(EXIT_ALLOWED);
+    }
+    console_printf("error: trap=%s: expected", what);
+    for (size_t i = 0; i < ARRAY_LEN(traps); i++)
+        console_printf(" %s", traps[i].name);
+    console_printf("\n");
+    plat_exit(EXIT_BOOT);
+}

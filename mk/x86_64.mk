@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The image that boots: newlib, the objects of the bare machine, build/x86_64/GRAPH.elf, the ISO.
+# An object is compiled once, whatever graphs it goes into.
+
+# newlib, once, by gcc whatever CC is; only the C library, from Debian's source package. The
+# headers of the compiler itself (stdint, stdarg) and newlib's are all that C sees here.
+NEWLIB := build/newlib
+NEWLIB_SOURCE := $(lastword $(sort $(wildcard /usr/src/newlib/newlib-*.tar.xz)))
+# Told not to be Linux: the host's compiler is used for a machine without a system.
+NOT_LINUX := -U__linux__ -U__linux -Ulinux -U__gnu_linux__ -U__unix__ -U__unix -Uunix
+NEWLIB_CFLAGS := -O2 -w -fno-pic -fno-pie -ffunction-sections -fdata-sections -fno-stack-protector $(NOT_LINUX)
+
+$(NEWLIB)/libc.a:
+	@tools/deps.sh build
+	@echo "  newlib (once, about a minute)"
+	@rm -rf $(NEWLIB) && mkdir -p $(NEWLIB)/source $(NEWLIB)/build
+	@tar -xf $(NEWLIB_SOURCE) -C $(NEWLIB)/source --strip-components=1 --wildcards '*/newlib' '*/config*' \
+	    '*/install-sh' '*/missing' '*/compile' '*/depcomp' '*/mkinstalldirs' '*/symlink-tree' '*/lt*' '*/libtool*'
+	@cd $(NEWLIB)/build && { CC=gcc AR=ar RANLIB=ranlib CFLAGS="$(NEWLIB_CFLAGS)" \
+	    ../source/newlib/configure --host=x86_64-pc-elf --build=x86_64-pc-linux-gnu --disable-multilib \
+	    --disable-newlib-multithread --disable-newlib-iconv --disable-newlib-mb --enable-newlib-io-long-long \
+	    --disable-newlib-io-pos-args --disable-newlib-wide-orient --disable-newlib-fseek-optimization \
+	    --disable-dependency-tracking && $(MAKE) --no-print-directory; } > log 2>&1 || { tail -20 log; exit 1; }
+	@cp -r $(NEWLIB)/source/newlib/libc/include $(NEWLIB)/include
+	@cp -r $(NEWLIB)/build/targ-include/. $(NEWLIB)/include
+	@cp $(NEWLIB)/build/libc.a $@.new
+	@rm -rf $(NEWLIB)/source $(NEWLIB)/build
+	@mv $@.new $@
+
+# No position-independent code: the image runs where it is linked. The red zone may stay, because
+# every trap and interrupt enters on a stack of its own (boot/x86_64/trap.c).
+X86_CFLAGS := -m64 -march=x86-64 -mcmodel=small -fno-pic -fno-pie -fstack-protector-strong -fno-asynchronous-unwind-tables \
+    -fno-common $(NOT_LINUX) -nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -isystem $(NEWLIB)/include
+X86_LDFLAGS := -m64 -nostdlib -static -no-pie -Wl,-T,boot/x86_64/link.ld -Wl,--gc-sections -Wl,-z,max-page-size=4096 \
+    -Wl,-z,noexecstack -Wl,--build-id=none
+X86_SRC := $(KERNEL_SRC) $(wildcard boot/x86_64/*.c drivers/*.c)
+X86_ASM := $(wildcard boot/x86_64/*.S)
+
+$(eval $(call text_file,build/x86_64/flags,$(CC) $(CFLAGS_ALL) $(X86_CFLAGS)))
+
+build/x86_64/%.o: %.c build/x86_64/flags $(NEWLIB)/libc.a
+	@mkdir -p $(@D)
+	@echo "  CC  x86_64  $<"
+	@$(CC) $(CFLAGS_ALL) $(X86_CFLAGS) -c $< -o $@
+
+build/x86_64/%.asm.o: %.S build/x86_64/flags
+	@mkdir -p $(@D)
+	@echo "  AS  x86_64  $<"
+	@$(CC) -m64 -g -I. -MMD -MP -c $< -o $@
+
+build/x86_64/graph/%.o: build/graph/%/graph.c build/x86_64/flags $(NEWLIB)/libc.a
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS_ALL) $(X86_CFLAGS) -c $< -o $@
+
+# GRAPH.elf64 is for debuggers, with symbols; GRAPH.elf the image for Multiboot loaders: the same
+# 64-bit code in a 32-bit ELF file, which is what QEMU, iPXE and Multiboot 1 read.
+# $(call x86_program,GRAPH)
+define x86_program
+X86_OBJ_$(1) := $(patsubst %.S,build/x86_64/%.asm.o,$(X86_ASM)) \
+    $(patsubst %.c,build/x86_64/%.o,$(sort $(X86_SRC) $(GRAPH_SRC_$(1)))) build/x86_64/graph/$(1).o
+$(call text_file,build/x86_64/graph/$(1).list,$$(X86_OBJ_$(1)))
+build/x86_64/$(1).elf64: $$(X86_OBJ_$(1)) build/x86_64/graph/$(1).list boot/x86_64/link.ld $(NEWLIB)/libc.a
+	@echo "  LD  x86_64  $$@"
+	@$(CC) $(X86_LDFLAGS) -o $$@ $$(X86_OBJ_$(1)) $(NEWLIB)/libc.a -lgcc
+build/x86_64/$(1).elf: build/x86_64/$(1).elf64
+	@objcopy --strip-all -O elf32-i386 $$< $$@
+endef
+$(foreach g,$(GRAPHS),$(eval $(call x86_program,$(g))))
+
+.PHONY: image iso
+image: $(GRAPHS:%=build/x86_64/%.elf)
+
+
