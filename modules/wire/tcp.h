@@ -2,8 +2,8 @@
 #ifndef MODULES_WIRE_TCP_H
 #define MODULES_WIRE_TCP_H
 /*
- * The TCP header (RFC 9293 3.1): offsets of its fields, for whoever looks at a segment without being
- * a TCP (classification, traces). The tcp module reads headers in modules/tcp/segment.c.
+ * The TCP header (RFC 9293 3.1): offsets of its fields, for whoever looks at a segment without
+ * being a TCP (classification, traces). The tcp module reads headers in modules/tcp/segment.c.
  */
 #include "modules/wire/be.h"
 

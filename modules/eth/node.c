@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * eth: the node on top of a card. Classification of every frame begins in eth_demux. Other modules
+ * see struct link_ops. init fails when the card is missing or taken; nothing fails later.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/show.h"
+#include "modules/eth/eth.h"
+
+static void cards_text(const struct kernel *k, char *out, size_t size)
+{
+    size_t n = (size_t)snprintf(out, size, "found %s", k->ndevs ? "" : "none");
+    for (int i = 0; i < k->ndevs && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s (%s)", i ? ", " : "", k->devs[i]->name,
+                              k->devs[i]->ops->model);
+}
+
+static status_t eth_init(struct node *n)
+{
+    struct eth *e = n->state;
+    struct kernel *k = n->k;
+    int unit = (int)conf_number(&n->conf, "unit");
+    if (unit >= k->ndevs) {
+        char cards[80];
+        cards_text(k, cards, sizeof cards);
+        log_error(k, "%s: card %d is missing; %s", n->name, unit, cards);
+        return E_NODEV;
+    }
+    struct netdev *d = k->devs[unit];
+    if (d->node) {
+        log_error(k, "%s: card %d is %s's already", n->name, unit, d->node->name);
+        return E_EXIST;
+    }
+    d->node = n;
+    e->dev = d;
+    e->all = conf_bool(&n->conf, "promisc");
+    d->promisc = e->all;
+    e->mac_high = be16_get(d->mac);
+    e->mac_low = be32_get(d->mac + 2);
+    e->longest = ETH_HEADER + (uint32_t)d->mtu;
+    return OK;
+}
+
+static status_t eth_start(struct node *n)
+{
+    struct eth *e = n->state;
+    e->ip4 = node_bound(n, ETHERTYPE_IP4);
+    return OK;
+}
+
+static struct node *refuse(struct demux *d, enum drop why)
+{
+    d->why = why;
+    return DEMUX_DROP;
+}
+
+/* spec R-BAD-1. A node that is an end of a bridge gives every frame to the bridge's path. */
+static struct node *eth_demux(struct node *n, struct demux *d)
+{
+    const struct eth *e = n->state;
+    struct msg *m = d->m;
+    if (UNLIKELY(m->len < ETH_HEADER))
+        return refuse(d, DROP_ETH_SHORT);
+    if (UNLIKELY(m->total > e->longest))
+        return refuse(d, DROP_ETH_LONG);
+    struct path *bridge = n->passive[m->in_dev];
+    if (bridge) {
+        d->path = bridge;
+        d->dir = bridge->shape->at[0].node == n ? AB : BA;
+        return DEMUX_FOUND;
+    }
+    const uint8_t *h = m->data;
+    if (UNLIKELY(be16_get(h + ETH_DST) != e->mac_high || be32_get(h + ETH_DST + 2) != e->mac_low)) {
+        if (h[ETH_DST] & ETH_GROUP)
+            m->flags |= MSG_BROADCAST;
+        else if (!e->all)
+            return refuse(d, DROP_ETH_NOTUS);
+    }
+    d->off = ETH_HEADER;
+    uint16_t type = be16_get(h + ETH_TYPE);
+    struct node *up = LIKELY(type == ETHERTYPE_IP4) ? e->ip4 : node_bound(n, type);
+    return LIKELY(up != NULL) ? up : refuse(d, DROP_ETH_PROTO);
+}
+
+void eth_transmit(const struct eth *e, const uint8_t to[ETH_ADDR], uint16_t type, struct msg *m)
+{
+    struct netdev *d = e->dev;
+    uint8_t *h = msg_push(m, ETH_HEADER);
+    if (UNLIKELY(!h)) { /* a slice, or headers of other layers took the room */
+        struct msg *framed = msg_clone(&d->k->pool, m, 0, m->total);
+        if (!framed) {
+            msg_drop(d->k, m, DROP_NO_BUFFER);
+            return;
+        }
+        msg_free(m);
+        m = framed;
+        h = msg_push(m, ETH_HEADER);
+    }
+    if (UNLIKELY(m->total > e->longest)) {
+        msg_drop(d->k, m, DROP_ETH_LONG);
+        return;
+    }
+    memcpy(h + ETH_DST, to, ETH_ADDR);
+    memcpy(h + ETH_SRC, d->mac, ETH_ADDR);
+    be16_put(h + ETH_TYPE, type);
+    netdev_send(d, m);
+}
+
+static struct netdev *eth_dev(struct node *n)
+{
+    const struct eth *e = n->state;
+    return e->dev;
+}
+
+static void eth_send(struct node *n, const uint8_t mac[6], uint16_t type, struct msg *m)
+{
+    eth_transmit(n->state, mac, type, m);
+}
+
+static void eth_show(const struct node *n, struct show *out)
+{
+    const struct eth *e = n->state;
+    const uint8_t *a = e->dev->mac;
+    show_printf(out, "  card %s %s at %s\n", e->dev->name, e->dev->ops->model, e->dev->where);
+    show_printf(out, "  mac %02x:%02x:%02x:%02x:%02x:%02x mtu %u link %s\n", a[0], a[1], a[2], a[3],
+                a[4], a[5], e->dev->mtu, e->dev->link ? "up" : "down");
+}
+
+static const struct link_ops eth_ops = {.dev = eth_dev, .send = eth_send};
+
+const struct module eth_module = {
+    .name = "eth",
+    .node_size = sizeof(struct eth),
+    .ops = &eth_ops,
+    .init = eth_init,
+    .start = eth_start,
+    .create_stage = eth_create_stage,
+    .demux = eth_demux,
+    .show = eth_show,
+};
