@@ -31,7 +31,7 @@ $(NEWLIB)/libc.a:
 # every trap and interrupt enters on a stack of its own (boot/x86_64/trap.c).
 X86_CFLAGS := -m64 -march=x86-64 -mcmodel=small -fno-pic -fno-pie -fstack-protector-strong -fno-asynchronous-unwind-tables \
     -fno-common $(NOT_LINUX) -nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -isystem $(NEWLIB)/include
-X86_LDFLAGS := -m64 -nostdlib -static -no-pie -Wl,-T,boot/x86_64/link.ld -Wl,--gc-sections -Wl,-z,max-page-size=4096 \
+X86_LDFLAGS := -m64 -nostdlib -static -Wl,-T,boot/x86_64/link.ld -Wl,--gc-sections -Wl,-z,max-page-size=4096 \
     -Wl,-z,noexecstack -Wl,--build-id=none
 X86_SRC := $(KERNEL_SRC) $(wildcard boot/x86_64/*.c drivers/*.c)
 X86_ASM := $(wildcard boot/x86_64/*.S)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Power off. Of ACPI's tables only this is read: RSDP -> RSDT or XSDT -> FADT -> the power
- * management ports and, in the DSDT, the package \_S5 with the sleep type (ACPI 6.4 sections 5.2 and
- * 7.4.2). There is no interpreter: \_S5 is found by its name, which works wherever the package is
- * made of constants, as it is in practice. Called by main.c before page_init, while 4 GiB are
- * mapped; tables above 4 GiB or with a wrong checksum are not used, and power-off then does not work.
+ * management ports and, in the DSDT, the package \_S5 with the sleep type (ACPI 6.4 sections 5.2
+ * and 7.4.2). There is no interpreter: \_S5 is found by its name, which works wherever the package
+ * is made of constants, as it is in practice. Called by main.c before page_init, while 4 GiB are
+ * mapped; tables above 4 GiB or with a wrong checksum are not used, and power-off then does not
+ * work.
  */
 #include <string.h>
 

@@ -19,7 +19,7 @@ enum {
     PIT_LATCH2 = 0x80,
     PIT_MAX = 65535, /* 54.9 ms */
     PIT_LINE = 0,
-    GATE2 = 0x61, /* bit 0: channel 2 counts; bit 1: it is heard */
+    GATE2 = 0x61,      /* bit 0: channel 2 counts; bit 1: it is heard */
     CALIBRATE = 47727, /* counts: 40 ms */
     TRIES = 8,
 };
@@ -29,7 +29,7 @@ __extension__ typedef unsigned __int128 product_t;
 static struct {
     uint64_t start; /* TSC */
     uint64_t hz;
-    uint64_t ns_per_tick;   /* 32 bits of fraction */
+    uint64_t ns_per_tick; /* 32 bits of fraction */
     volatile bool armed;
     uint64_t alarm; /* ns, while armed */
 } timer;

@@ -3,8 +3,8 @@
 #define BOOT_X86_64_GROUND_H
 /*
  * What the files of this folder call of each other. The order in which main.c brings them up is the
- * order here. One processor, one kernel; the state of the ground is that of the machine, so it lives
- * in file-scope variables of the file that owns the device.
+ * order here. One processor, one kernel; the state of the ground is that of the machine, so it
+ * lives in file-scope variables of the file that owns the device.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ enum { EXIT_BOOT = 1, EXIT_TRAP = 2, EXIT_ASSERT = 3 };
 
 /* console.c: COM1. */
 void console_init(void);
-void console_irq_on(void); /* input by interrupt from now on */
+void console_irq_on(void);  /* input by interrupt from now on */
 bool console_waiting(void); /* characters that plat_getc has not given out */
 void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -30,8 +30,8 @@ struct boot_region {
 };
 
 struct boot_info {
-    const char *loader;          /* "Multiboot 1" or 2 */
-    char words[BOOT_WORDS];      /* command line, then the text of the modules without comments */
+    const char *loader;     /* "Multiboot 1" or 2 */
+    char words[BOOT_WORDS]; /* command line, then the text of the modules without comments */
     struct boot_region ram[BOOT_REGIONS];
     int nram;
     uint64_t rsdp; /* ACPI's root, 0: unknown */
@@ -46,7 +46,7 @@ void acpi_power_off(void); /* returns when it does not work */
 
 /* page.c: the final address space; memory.c: who gets which RAM. */
 void page_init(const struct boot_info *boot);
-void page_unmap(void *page); /* in the image: a guard */
+void page_unmap(void *page);                        /* in the image: a guard */
 uint64_t memory_init(const struct boot_info *boot); /* bytes to live on; 0: none */
 void *memory_break(ptrdiff_t n);                    /* sbrk; NULL: none left */
 bool memory_holds(const void *at, size_t n);        /* in the image's data or in the heap */

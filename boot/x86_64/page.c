@@ -15,7 +15,7 @@
 enum {
     PAGE = 4096,
     BIG = 2 << 20,
-    SLOTS = 512,    /* entries of a table */
+    SLOTS = 512,      /* entries of a table */
     SMALL_TABLES = 2, /* 4 MiB in small pages; link.ld asserts that the image ends there */
     DIRECTORIES = 4,  /* 4 GiB */
 };

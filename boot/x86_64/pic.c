@@ -2,8 +2,8 @@
 /*
  * The two 8259 interrupt controllers. A line is unmasked when it gets its first handler. The end of
  * interrupt is sent after the handlers: automatic EOI would lose cascaded edges on the slave. A
- * line that fires and fires while the main loop makes no turn has a card that nobody silences; it is
- * masked and said so, and the cards on it live on the timer.
+ * line that fires and fires while the main loop makes no turn has a card that nobody silences; it
+ * is masked and said so, and the cards on it live on the timer.
  */
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
@@ -87,7 +87,7 @@ static bool handler_add(int line, void (*fn)(void *), void *arg)
         return false;
     pic.handlers[pic.n] = (struct handler){line, fn, arg};
     pic.n++;
-    pic.mask &= (uint16_t)~(1U << line);
+    pic.mask &= (uint16_t) ~(1U << line);
     mask_write();
     return true;
 }
@@ -132,8 +132,7 @@ void pic_interrupt(uint32_t line)
     if (++pic.fired[line] == STORM) {
         pic.mask |= (uint16_t)(1U << line);
         mask_write();
-        console_printf("error: interrupt line %u does not fall silent: masked\n",
-                       (unsigned)line);
+        console_printf("error: interrupt line %u does not fall silent: masked\n", (unsigned)line);
     }
     if (line >= 8)
         outb(SLAVE, EOI);

@@ -24,10 +24,28 @@ static int depth; /* reports begun */
 static const char *vector_name(uint64_t vector)
 {
     static const char *const names[] = {
-        "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode",
-        "no FPU", "double fault", "FPU overrun", "invalid TSS", "segment not present",
-        "stack segment", "general protection", "page fault", "reserved", "FPU error",
-        "alignment", "machine check", "SIMD error", "virtualization", "control protection",
+        "divide error",
+        "debug",
+        "NMI",
+        "breakpoint",
+        "overflow",
+        "bound",
+        "invalid opcode",
+        "no FPU",
+        "double fault",
+        "FPU overrun",
+        "invalid TSS",
+        "segment not present",
+        "stack segment",
+        "general protection",
+        "page fault",
+        "reserved",
+        "FPU error",
+        "alignment",
+        "machine check",
+        "SIMD error",
+        "virtualization",
+        "control protection",
     };
     return vector < ARRAY_LEN(names) ? names[vector] : "reserved";
 }
@@ -44,7 +62,7 @@ static void registers_print(const struct trap_frame *f)
         {"r13", f->r13}, {"r14", f->r14}, {"r15", f->r15},
     };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        console_printf("%6s %016llx%s", all[i].name, (unsigned long long)all[i].v,
+        console_printf("  %6s %016llx%s", all[i].name, (unsigned long long)all[i].v,
                        i % 3 == 2 ? "\n" : "");
 }
 
@@ -130,9 +148,10 @@ _Noreturn void report_trap(const struct trap_frame *f)
     console_printf("\nPANIC: %s (vector %llu, error %llx", vector_name(f->vector),
                    (unsigned long long)f->vector, (unsigned long long)f->error);
     if (f->vector == 14)
-        console_printf(": %s of %016llx%s", f->error & 16  ? "execution"
-                                            : f->error & 2 ? "write"
-                                                           : "read",
+        console_printf(": %s of %016llx%s",
+                       f->error & 16  ? "execution"
+                       : f->error & 2 ? "write"
+                                      : "read",
                        (unsigned long long)cr2_read(), f->error & 1 ? "" : ", not mapped");
     console_printf(")\n");
     registers_print(f);

@@ -33,9 +33,8 @@ static struct guarded stacks[STACKS] __attribute__((aligned(PAGE)));
 static uint32_t task[26];
 
 static uint64_t segments[5] = {
-    0,
-    0x00af9b000000ffff, /* code, 64 bits, accessed: the processor never writes here */
-    0x00cf93000000ffff, /* data */
+    0, 0x00af9b000000ffff, /* code, 64 bits, accessed: the processor never writes here */
+    0x00cf93000000ffff,    /* data */
 };
 
 struct gate {
@@ -68,7 +67,8 @@ static void task_init(void)
     }
     task[25] = (uint32_t)sizeof task << 16; /* no map of ports */
     uint64_t at = (uintptr_t)task;
-    segments[3] = (sizeof task - 1) | (at & 0xffffff) << 16 | 0x89ULL << 40 | (at >> 24 & 0xff) << 56;
+    segments[3] =
+        (sizeof task - 1) | (at & 0xffffff) << 16 | 0x89ULL << 40 | (at >> 24 & 0xff) << 56;
     segments[4] = at >> 32;
 }
 
