@@ -24,7 +24,7 @@ failed = 0
 def check(name, ok, why=""):
     global failed
     failed += not ok
-    print(f"ok lab: {name}" if ok else f"not ok lab: {name}: {str(why).splitlines()[-1] if why else ''}", flush=True)
+    print(f"ok lab: {name}" if ok else f"not ok lab: {name}: {' / '.join(str(why).splitlines()[:3])}", flush=True)
 
 
 def cli(*words, **options):
