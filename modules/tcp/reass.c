@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The out-of-order queue, see reass.h. */
+#include "modules/tcp/reass.h"
+
+#include "kernel/kernel.h"
+#include "modules/tcp/seq.h"
+
+enum { SMALL_PAYLOAD = 512 };
+
+/* Index of the first run whose end is at or behind seq; r->n: none. */
+static uint32_t run_find(const struct reass *r, uint32_t seq)
+{
+    uint32_t low = 0, high = r->n;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (seq_lt(r->run[middle].end, seq))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void run_remove(struct reass *r, uint32_t i)
+{
+    r->n--;
+    for (; i < r->n; i++)
+        r->run[i] = r->run[i + 1];
+}
+
+static bool run_make(struct reass *r, uint32_t i, uint32_t seq)
+{
+    if (r->n == REASS_RUNS)
+        return false;
+    for (uint32_t j = r->n++; j > i; j--)
+        r->run[j] = r->run[j - 1];
+    r->run[i] = (struct reass_run){.seq = seq, .end = seq};
+    return true;
+}
+
+/* A small payload goes into the room behind the last message, if nobody else looks at that. */
+static bool run_squeeze(struct reass_run *run, struct msg *m)
+{
+    struct msg *last = run->tail;
+    if (!last || m->total >= SMALL_PAYLOAD || last->refs != 1)
+        return false;
+    uint32_t n = m->total;
+    uint8_t *to = msg_put(last, n);
+    if (!to)
+        return false;
+    (void)msg_peek(m, 0, to, n);
+    msg_free(m);
+    return true;
+}
+
+static void run_append(struct reass *r, struct reass_run *run, struct msg *m)
+{
+    run->end += m->total;
+    if (run_squeeze(run, m))
+        return;
+    r->cost += msg_cost(m);
+    m->next = NULL;
+    if (run->tail)
+        run->tail->next = m;
+    else
+        run->head = m;
+    run->tail = m;
+}
+
+/* Run i now ends where run i + 1 begins: they are one. */
+static void run_merge(struct reass *r, uint32_t i)
+{
+    if (i + 1 >= r->n || r->run[i].end != r->run[i + 1].seq)
+        return;
+    r->run[i].tail->next = r->run[i + 1].head;
+    r->run[i].tail = r->run[i + 1].tail;
+    r->run[i].end = r->run[i + 1].end;
+    run_remove(r, i + 1);
+}
+
+/* Cut m where run `next` begins; the rest that may be new is returned. */
+static struct msg *cut(struct kernel *k, const struct reass *r, uint32_t next, uint32_t seq,
+                       struct msg *m)
+{
+    if (next >= r->n || seq_le(seq + m->total, r->run[next].seq))
+        return NULL;
+    uint32_t fits = r->run[next].seq - seq;
+    struct msg *rest = msg_split(m, fits);
+    if (!rest) { /* no memory: the peer sends it again */
+        k->drops[DROP_TCP_OOO]++;
+        msg_trim(m, fits);
+    }
+    return rest;
+}
+
+/* A payload that occupies a buffer many times its size is copied out of it. */
+static struct msg *slim(struct pool *payer, struct msg *m)
+{
+    if (m->class != MSG_FULL || m->total > MSG_SMALL_ROOM - MSG_HEADROOM)
+        return m;
+    struct msg *copy = msg_copy(payer, m, 0, m->total);
+    if (!copy)
+        return m;
+    msg_free(m);
+    return copy;
+}
+
+void reass_insert(struct kernel *k, struct reass *r, struct pool *payer, uint32_t seq,
+                  struct msg *m)
+{
+    while (m) {
+        uint32_t i = run_find(r, seq);
+        bool touches = i < r->n && seq_le(r->run[i].seq, seq);
+        if (touches && seq_lt(seq, r->run[i].end)) { /* these bytes are here already */
+            uint32_t old = r->run[i].end - seq;
+            r->run[i].stamp = ++r->stamp;
+            if (old >= m->total) {
+                msg_free(m);
+                return;
+            }
+            msg_skip(m, old);
+            seq += old;
+        }
+        struct msg *rest = cut(k, r, touches ? i + 1 : i, seq, m);
+        uint32_t after = seq + m->total;
+        if (!touches && !run_make(r, i, seq)) {
+            msg_drop(k, m, DROP_TCP_OOO);
+        } else {
+            m = slim(payer, m);
+            if (msg_charge(m, payer) != OK) {
+                msg_drop(k, m, DROP_TCP_MEM);
+                if (!touches)
+                    run_remove(r, i);
+            } else {
+                run_append(r, &r->run[i], m);
+                r->run[i].stamp = ++r->stamp;
+                run_merge(r, i);
+            }
+        }
+        seq = after;
+        m = rest;
+    }
+}
+
+struct msg *reass_take(struct reass *r, uint32_t nxt)
+{
+    if (!r->n || r->run[0].seq != nxt)
+        return NULL;
+    struct reass_run *run = &r->run[0];
+    struct msg *m = run->head;
+    run->head = m->next;
+    m->next = NULL;
+    run->seq += m->total;
+    r->cost -= msg_cost(m);
+    if (!run->head)
+        run_remove(r, 0);
+    return m;
+}
+
+uint8_t reass_blocks(const struct reass *r, struct tcp_range *out, uint8_t n)
+{
+    uint8_t count = 0;
+    uint32_t below = UINT32_MAX;
+    while (count < n && count < r->n) {
+        const struct reass_run *best = NULL;
+        for (uint32_t i = 0; i < r->n; i++)
+            if (r->run[i].stamp < below && (!best || r->run[i].stamp > best->stamp))
+                best = &r->run[i];
+        if (!best)
+            break;
+        below = best->stamp;
+        out[count++] = (struct tcp_range){best->seq, best->end};
+    }
+    return count;
+}
+
+void reass_drop(struct kernel *k, struct reass *r, enum drop why)
+{
+    for (uint32_t i = 0; i < r->n; i++) {
+        while (r->run[i].head) {
+            struct msg *m = r->run[i].head;
+            r->run[i].head = m->next;
+            msg_drop(k, m, why);
+        }
+    }
+    r->n = 0;
+    r->cost = 0;
+}
+
+void reass_charge(struct reass *r, struct pool *payer)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        for (struct msg *m = r->run[i].head; m; m = m->next)
+            if (msg_charge(m, payer) != OK)
+                return; /* the pool that paid until now goes on */
+}

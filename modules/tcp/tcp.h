@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef MODULES_TCP_TCP_H
+#define MODULES_TCP_TCP_H
+/*
+ * The inside of the tcp module: the transmission control block (struct tcb) of one connection and
+ * what the files of this folder tell each other. Nobody outside includes this but the unit tests;
+ * other modules see stages and struct transport_ops.
+ *
+ * A segment that arrives goes  segment.c -> stage.c -> in.c (-> ack.c, data.c) -> out.c. Everything
+ * a connection owns is charged to its path.
+ */
+#include "kernel/kernel.h"
+#include "kernel/node.h"
+#include "kernel/path.h"
+#include "kernel/timer.h"
+#include "modules/tcp/cc.h"
+#include "modules/tcp/reass.h"
+#include "modules/tcp/segment.h"
+#include "modules/tcp/seq.h"
+#include "modules/tcp/wait.h"
+
+enum tcp_state { /* RFC 9293 3.3.2; LISTEN is the passive stage, TIME-WAIT the table of wait.c */
+                 TCP_CLOSED,
+                 TCP_SYN_SENT,
+                 TCP_SYN_RECEIVED,
+                 TCP_ESTABLISHED,
+                 TCP_FIN_WAIT_1,
+                 TCP_FIN_WAIT_2,
+                 TCP_CLOSE_WAIT,
+                 TCP_CLOSING,
+                 TCP_LAST_ACK,
+                 TCP_STATES
+};
+
+/* What the passive stage hands to the stage that is created for it (ATTR_SYN). */
+struct tcp_syn {
+    struct segment g;
+    struct node *listener; /* the node above us on the way to it */
+    uint32_t iss;          /* cookie: the sequence number the client has acknowledged */
+    bool cookie;           /* the handshake is complete already */
+    bool reuse;            /* iss is to be above the TIME-WAIT connection's (RFC 6191) */
+};
+
+enum tcp_stat {
+    STAT_ACTIVE,
+    STAT_PASSIVE,
+    STAT_RETRANSMIT,
+    STAT_FAST,
+    STAT_RTO,
+    STAT_DUPACK,
+    STAT_CHALLENGE,
+    STAT_PROBE,
+    STAT_KEEPALIVE,
+    STAT_COOKIE_SENT,
+    STAT_COOKIE_GOOD,
+    STAT_COOKIE_BAD,
+    STAT_PAWS,
+    STAT_RST_IN,
+    STAT_RST_OUT,
+    STAT_OOO,
+    STAT_GIVEUP,
+    STAT_IDLE,
+    STAT_REFUSED,
+    STAT_WAIT_REUSED,
+    STAT_WAIT_EVICTED,
+    STAT_PMTU,
+    STAT_COUNT
+};
+
+struct tcp_node {
+    uint64_t secret[2];
+    uint64_t stat[STAT_COUNT];
+    uint64_t segs_in, segs_out;
+    uint32_t state[TCP_STATES]; /* connections in each */
+    uint32_t half_open[NODE_UP];
+    uint64_t cookie_ns; /* when the last cookie was sent; 0: never */
+    uint16_t port_low, port_high;
+    uint32_t port_next;
+    struct wait_table waits;
+};
+
+enum timer_use { TIMER_NONE, TIMER_START, TIMER_RTO, TIMER_PERSIST }; /* START: the SYN */
+
+enum recovery { RECOVER_NONE, RECOVER_FAST, RECOVER_SACK, RECOVER_RTO };
+
+struct scoreboard;
+
+struct tcb {
+    struct path *p;
+    struct node *n;
+    int at;
+    uint8_t up;        /* enum dir: towards the proxy */
+    uint8_t state;     /* enum tcp_state */
+    uint8_t rexmt_use; /* enum timer_use */
+    uint8_t recovery;  /* enum recovery */
+
+    bool answered : 1;  /* the proxy has said EVENT_ANSWER, or it is an active open */
+    bool told_open : 1; /* EVENT_OPENED was sent */
+    bool told_eof : 1;  /* EVENT_EOF was sent */
+    bool told_closed : 1;
+    bool shut : 1;     /* the proxy has no more to send: FIN after the queue */
+    bool fin_sent : 1; /* snd_max includes it */
+    bool fin_seen : 1; /* fin_seq is valid */
+    bool ack_now : 1;
+    bool want_room : 1;  /* the proxy was told there is too little */
+    bool delivering : 1; /* in the loop of data_deliver */
+    bool ts_ok : 1;
+    bool sack_ok : 1;
+    bool ws_ok : 1;
+    bool timing : 1;  /* rtt_seq is being timed */
+    bool rescued : 1; /* RFC 6675: the rescue retransmission was used */
+    bool syn_resent : 1;
+    bool half : 1;        /* counted in half_open */
+    bool flow : 1;        /* the flow is in the table */
+    bool established : 1; /* establish has counted it */
+    bool reset : 1;       /* dead at once: nobody waits for the queues */
+    bool cookie : 1;      /* the handshake was made with a SYN cookie */
+    bool in_input : 1;
+
+    struct endpoint local, remote;
+    uint32_t pseudo; /* sum of the pseudo header's addresses and protocol */
+    struct node *listener;
+
+    /* Send sequence space, RFC 9293 3.3.1. snd_una <= snd_nxt <= snd_max; snd_nxt goes back to
+     * snd_una at a time-out, snd_max never does. */
+    uint32_t iss, snd_una, snd_nxt, snd_max;
+    uint32_t snd_wnd, snd_wl1, snd_wl2, max_wnd;
+    uint8_t snd_scale, rcv_scale;
+    uint16_t peer_mss;         /* what it announced */
+    uint16_t mtu;              /* of the path, as known */
+    uint16_t mss;              /* header and options off: payload of a full segment without SACK */
+    struct msgq sndq;          /* [snd_una (+1 with SYN), ...): cb[0] of each is its first number */
+    struct msg *cursor;        /* last one sent from; NULL: start at the head */
+    uint32_t snd_cost, sndbuf; /* charged bytes; limit of payload bytes */
+
+    /* Congestion control and loss recovery. */
+    const struct cc_ops *cc;
+    struct cc cw;
+    uint32_t recover; /* RFC 6582 recover, RFC 6675 RecoveryPoint */
+    uint32_t high_rxt, rescue_rxt;
+    uint32_t dupacks;
+    struct scoreboard *board; /* allocated when the first block comes */
+
+    /* Round trip time, RFC 6298; ns. */
+    uint64_t srtt, rttvar, rto, rtt_start;
+    uint32_t rtt_seq;
+    uint32_t backoff; /* time-outs in a row */
+    uint64_t
+        unacked_since; /* when the oldest unacknowledged was first sent, or the probing began */
+    uint64_t sent_at;  /* last segment with data */
+
+    /* Receive sequence space. rcv_adv is the right edge promised; it never moves left. */
+    uint32_t irs, rcv_nxt, rcv_adv, fin_seq;
+    struct msgq rcvq;
+    uint32_t rcv_cost, rcvbuf;
+    struct reass *reass; /* out of order; allocated when the first comes */
+    uint32_t max_seg;    /* largest payload seen: what the peer's full segment is */
+
+    /* Time stamps, RFC 7323. */
+    uint32_t ts_offset, ts_recent, last_ack_sent;
+    uint64_t ts_recent_ns;
+
+    uint64_t challenge_ns; /* when the last challenge was answered */
+    uint64_t active_ns;    /* when the last acceptable segment came */
+    uint64_t began_ns;
+    uint32_t probes; /* keep-alive probes unanswered */
+
+    struct timer rexmt, delack, life;
+    uint64_t segs_in, segs_out, bytes_in, bytes_out, retransmits;
+};
+
+static inline struct kernel *tcb_kernel(const struct tcb *c)
+{
+    return c->n->k;
+}
+
+static inline struct tcp_node *tcb_node(const struct tcb *c)
+{
+    return c->n->state;
+}
+
+static inline void tcb_count(const struct tcb *c, enum tcp_stat what)
+{
+    tcb_node(c)->stat[what]++;
+}
+
+static inline bool tcb_alive(const struct tcb *c)
+{
+    return c->state != TCP_CLOSED && !(c->p->flags & PATH_DYING);
+}
+
+/* A SYN of ours has been acknowledged: data may flow. */
+static inline bool tcb_synchronised(const struct tcb *c)
+{
+    return c->state >= TCP_ESTABLISHED;
+}
+
+/* Sequence number of the first byte in the send queue. */
+static inline uint32_t tcb_queue_seq(const struct tcb *c)
+{
+    return c->sndq.head ? c->sndq.head->cb[0] : c->snd_una;
+}
+
+/* Behind the last byte in the send queue; the FIN has this number. */
+static inline uint32_t tcb_queue_end(const struct tcb *c)
+{
+    return c->sndq.tail ? c->sndq.tail->cb[0] + c->sndq.tail->total : c->snd_max - c->fin_sent;
+}
+
+/* node.c */
+extern const struct module tcp_module;
+struct node *tcp_listener(struct node *n, const struct endpoint *local, bool *transparent);
+struct node *tcp_network(const struct node *n); /* the ip node, below whatever filters there are */
+
+/* stage.c */
+extern const struct stage_ops tcp_up_stage, tcp_down_stage;
+struct tcb *tcb_at(const struct path *p, int at); /* NULL: not a tcp stage */
+struct tcb *tcb_of_flow(struct node *n, uint32_t local, uint16_t lport, uint32_t remote,
+                        uint16_t rport);
+struct flow_key tcb_key(const struct tcb *c);
+
+/* create.c: a connection comes into being */
+MUST_CHECK status_t tcp_create_stage(struct node *n, struct node *from, struct attrs *a,
+                                     struct path *p, struct hop *h);
+uint8_t tcp_rcv_scale(const struct node *n); /* what we shift our windows by */
+void tcb_negotiate(struct tcb *c, const struct tcp_opts *o);
+void tcb_set_mtu(struct tcb *c, uint16_t mtu);
+
+/* listen.c: segments without a connection */
+extern const struct stage_ops tcp_listen_stage;
+
+/* in.c, ack.c, data.c */
+void tcp_segment(struct tcb *c, struct msg *m, struct segment *g);
+void tcp_challenge(struct tcb *c);
+uint32_t tcb_room(const struct tcb *c); /* bytes the send queue may still take */
+/* False: the ACK is unacceptable, the segment is to be dropped (challenged already). */
+bool tcp_ack(struct tcb *c, const struct segment *g);
+void tcp_data(struct tcb *c, struct msg *m, const struct segment *g);
+void data_deliver(struct tcb *c);
+bool data_pressure(const struct kernel *k); /* few buffers are left in the machine */
+uint32_t data_window(const struct tcb *c);
+/* m joins the queue, squeezed into its last message when small; `payer` pays, or the kernel. */
+void queue_add(struct msgq *q, struct msg *m, struct pool *payer, uint32_t *cost);
+struct msg *queue_take(struct msgq *q, uint32_t *cost);
+
+/* state.c */
+const char *tcp_state_name(unsigned state);
+void tcb_state(struct tcb *c, enum tcp_state to);
+void tcb_established(struct tcb *c);
+void tcb_fin_acked(struct tcb *c);
+void tcb_fin_received(struct tcb *c);
+/* The connection is dead: the proxy is told (reset: EVENT_RESET first) and the TCB is CLOSED. */
+void tcb_dead(struct tcb *c, bool reset);
+void tcb_abort(struct tcb *c);   /* RST to the peer, and dead; says EVENT_CLOSED only */
+void tcb_give_up(struct tcb *c); /* RST both ways */
+void tcb_end_check(struct tcb *c);
+void tcb_answered(struct tcb *c); /* the proxy says: answer the SYN */
+
+/* out.c, xmit.c */
+void tcp_output(struct tcb *c); /* send what may be sent, and an ACK when one is due */
+/* Send [seq, seq + len) with these flags; false: no memory, nothing was sent. */
+bool tcp_transmit(struct tcb *c, uint32_t seq, uint32_t len, uint8_t flags);
+bool tcp_send_syn(struct tcb *c); /* or SYN-ACK, by the state; also again */
+void tcp_fin_goes(struct tcb *c); /* the FIN is on its way for the first time */
+void tcp_send_ack(struct tcb *c);
+void tcp_send_reset(struct tcb *c);
+void tcp_window_update(struct tcb *c);
+/* A RST in answer to a segment that has no connection (RFC 9293 3.10.7.1). */
+void tcp_reply_reset(struct node *n, const struct segment *g);
+void tcp_reply(struct node *n, const struct segment *to, const struct segment *g,
+               const uint8_t *opt, uint32_t nopt);
+
+/* timer.c */
+void tcp_timers_init(struct tcb *c);
+void tcp_timers_stop(struct tcb *c);
+void tcp_rexmt_arm(struct tcb *c, enum timer_use use);
+void tcp_rexmt_stop(struct tcb *c);
+void tcp_delack_arm(struct tcb *c);
+void tcp_life_arm(struct tcb *c);
+/* rtt.c */
+void tcp_rtt_sample(struct tcb *c, uint64_t rtt_ns);
+void tcp_rtt_init(struct tcb *c);
+
+/* recover.c, sack.c */
+void recover_ack(struct tcb *c, uint32_t acked);
+void recover_dupack(struct tcb *c, bool sacked_more);
+void recover_timeout(struct tcb *c);
+void recover_send(struct tcb *c);
+/* One segment of new data (or of what a time-out left), if windows allow; false: none went. */
+bool output_segment(struct tcb *c);
+/* Takes in the blocks of an ACK; true: something above snd_una was newly SACKed. */
+bool sack_update(struct tcb *c, const struct tcp_opts *o);
+void sack_forget(struct tcb *c);
+bool sack_is_lost(const struct tcb *c, uint32_t seq);
+uint32_t sack_pipe(const struct tcb *c);
+/* SACKed octets below seq. */
+uint32_t sack_below(const struct tcb *c, uint32_t seq);
+uint32_t sack_skip(const struct tcb *c, uint32_t seq, uint32_t *gap);
+bool sack_next_lost(const struct tcb *c, uint32_t *seq, uint32_t *len, bool any);
+
+/* isn.c, port.c, cookie.c, icmp.c */
+uint64_t tcp_siphash(const uint64_t key[2], const void *data, size_t n);
+uint64_t tcp_tuple_hash(const struct node *n, uint8_t purpose, const struct endpoint *local,
+                        const struct endpoint *remote, uint32_t more);
+uint32_t tcp_isn(const struct node *n, const struct endpoint *l, const struct endpoint *r);
+uint32_t tcp_ts_offset(const struct node *n, const struct endpoint *l, const struct endpoint *r);
+uint32_t tcp_ts_clock(const struct kernel *k);
+MUST_CHECK status_t tcp_port_choose(struct node *n, const struct endpoint *remote,
+                                    struct endpoint *local);
+MUST_CHECK status_t tcp_ports_parse(struct node *n);
+void cookie_answer(struct node *n, const struct segment *syn, uint16_t mtu);
+bool cookie_check(struct node *n, const struct segment *ack, struct tcp_syn *out);
+void tcp_icmp(struct node *n, uint8_t type, uint8_t code, uint32_t mtu, const struct netaddr *src,
+              const struct netaddr *dst, const uint8_t *quoted, size_t len);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making a segment: payload from the send queue without a copy, options, header, checksum, and off
+ * towards ip. Every transmission has header storage of its own. It fails only for lack of memory,
+ * which is like a loss on the wire: nothing changes and a timer tries again.
+ */
+#include "kernel/services.h"
+#include "modules/tcp/tcp.h"
+#include "modules/wire/cksum.h"
+#include "modules/wire/ip4.h"
+
+enum { COPY_MAX = MSG_SMALL_ROOM - MSG_HEADROOM }; /* up to here a copy is cheaper than a slice */
+
+static struct pool *payers(struct tcb *c, int i)
+{
+    return i ? &tcb_kernel(c)->pool : &c->p->pool;
+}
+
+/* The queued message that holds seq. */
+static struct msg *queue_find(struct tcb *c, uint32_t seq)
+{
+    struct msg *m = c->cursor && seq_ge(seq, c->cursor->cb[0]) ? c->cursor : c->sndq.head;
+    while (m && seq_ge(seq, m->cb[0] + m->total))
+        m = m->next;
+    c->cursor = m;
+    return m;
+}
+
+/* len bytes from offset `off` of m and of those queued behind it, in one buffer. */
+static struct msg *gather(struct pool *payer, struct msg *m, uint32_t off, uint32_t len)
+{
+    struct msg *out = msg_alloc(payer, MSG_HEADROOM, len);
+    if (!out)
+        return NULL;
+    for (; len && m; m = m->next, off = 0) {
+        uint32_t n = m->total - off < len ? m->total - off : len;
+        (void)msg_peek(m, off, msg_put(out, n), n);
+        len -= n;
+    }
+    return out;
+}
+
+static struct msg *payload(struct tcb *c, struct pool *payer, uint32_t seq, uint32_t len)
+{
+    if (!len)
+        return msg_alloc(payer, MSG_HEADROOM, 0);
+    struct msg *m = queue_find(c, seq);
+    if (!m)
+        return NULL;
+    uint32_t off = seq - m->cb[0];
+    if (len <= COPY_MAX || off + len > m->total)
+        return gather(payer, m, off, len);
+    return msg_clone(payer, m, off, len);
+}
+
+static uint16_t window_field(struct tcb *c, bool syn)
+{
+    uint32_t wnd = data_window(c);
+    uint8_t scale = syn ? 0 : c->rcv_scale;
+    uint32_t most = 65535U << scale;
+    uint32_t promised = c->rcv_adv - c->rcv_nxt;
+    if (wnd > most)
+        wnd = most > promised ? most : promised;
+    /* Rounded up: rounding down would take back what was promised (RFC 7323 2.4). */
+    uint32_t field = (wnd + (1U << scale) - 1) >> scale;
+    if (field > 65535)
+        field = 65535;
+    if (seq_gt(c->rcv_nxt + (field << scale), c->rcv_adv))
+        c->rcv_adv = c->rcv_nxt + (field << scale);
+    return (uint16_t)field;
+}
+
+static uint32_t options(struct tcb *c, bool syn, uint8_t *out)
+{
+    struct kernel *k = tcb_kernel(c);
+    struct tcp_opts o = {
+        .has_ts = c->ts_ok, .tsval = tcp_ts_clock(k) + c->ts_offset, .tsecr = c->ts_recent};
+    if (syn) {
+        uint32_t most = c->mtu - 40U;
+        uint64_t set = conf_number(&c->n->conf, "mss");
+        o.mss = (uint16_t)(set && set < most ? set : most);
+        o.sack_ok = c->sack_ok;
+        o.wscale = c->ws_ok ? c->rcv_scale : TCP_WSCALE_NONE;
+        return options_build_syn(out, &o);
+    }
+    if (c->sack_ok && c->reass)
+        o.nsack = reass_blocks(c->reass, o.sack, TCP_SACK_BLOCKS);
+    return options_build(out, &o);
+}
+
+bool tcp_transmit(struct tcb *c, uint32_t seq, uint32_t len, uint8_t flags)
+{
+    struct msg *m = payload(c, payers(c, 0), seq, len);
+    if (!m)
+        m = payload(c, payers(c, 1), seq, len);
+    if (!m)
+        return false;
+    bool syn = flags & TCP_SYN;
+    uint8_t opt[TCP_OPTIONS_MAX];
+    struct segment g = {.sport = c->local.port,
+                        .dport = c->remote.port,
+                        .seq = seq,
+                        .ack = c->rcv_nxt,
+                        .flags = flags};
+    uint32_t nopt = flags & TCP_RST ? 0 : options(c, syn, opt);
+    g.wnd = flags & TCP_RST ? 0 : window_field(c, syn);
+    if (!segment_build(m, &g, opt, nopt, c->pseudo)) {
+        msg_free(m);
+        return false;
+    }
+    if (flags & TCP_ACK) {
+        c->ack_now = false;
+        c->last_ack_sent = c->rcv_nxt;
+        if (timer_armed(&c->delack))
+            timer_cancel(tcb_kernel(c), &c->delack);
+    }
+    c->segs_out++;
+    c->bytes_out += len;
+    tcb_node(c)->segs_out++;
+    pass(c->p, c->at, dir_reverse((enum dir)c->up), m);
+    return true;
+}
+
+void tcp_send_ack(struct tcb *c)
+{
+    c->ack_now = false;
+    if (!tcp_transmit(c, c->snd_max, 0, TCP_ACK))
+        tcp_delack_arm(c); /* no memory: a little later */
+}
+
+void tcp_send_reset(struct tcb *c)
+{
+    tcb_count(c, STAT_RST_OUT);
+    (void)tcp_transmit(c, c->snd_max, 0, TCP_RST | TCP_ACK);
+}
+
+/* The proxy has taken bytes: say so when the right edge moves by a good piece (RFC 9293
+ * 3.8.6.2.2), at once when the peer may be standing at it. */
+void tcp_window_update(struct tcb *c)
+{
+    if (!tcb_alive(c) || !tcb_synchronised(c) || c->fin_seen)
+        return;
+    uint32_t promised = c->rcv_adv - c->rcv_nxt, now = data_window(c);
+    if (now <= promised)
+        return;
+    uint32_t grown = now - promised;
+    if (grown >= c->rcvbuf / 2 || (grown >= 2U * c->max_seg && promised < c->rcvbuf / 4))
+        tcp_send_ack(c);
+}
+
+void tcp_reply(struct node *n, const struct segment *to, const struct segment *g,
+               const uint8_t *opt, uint32_t nopt)
+{
+    struct tcp_node *tn = n->state;
+    struct node *ip = tcp_network(n);
+    const struct network_ops *ops = ip->module->ops;
+    struct msg *m = msg_alloc(&n->k->pool, MSG_HEADROOM, 0);
+    struct segment out = *g;
+    out.sport = to->dport;
+    out.dport = to->sport;
+    struct netaddr from = netaddr_ip4(to->dst), dst = netaddr_ip4(to->src);
+    if (!m || !segment_build(m, &out, opt, nopt, cksum_pseudo(to->src, to->dst, PROTO_TCP, 0))) {
+        msg_free(m);
+        n->k->drops[DROP_NO_BUFFER]++;
+        return;
+    }
+    tn->segs_out++;
+    ops->send(ip, &from, &dst, 6, 0, m);
+}
+
+void tcp_reply_reset(struct node *n, const struct segment *g)
+{
+    struct tcp_node *tn = n->state;
+    struct segment out = {.flags = TCP_RST};
+    if (g->flags & TCP_RST)
+        return;
+    if (g->flags & TCP_ACK) {
+        out.seq = g->ack;
+    } else {
+        out.flags = TCP_RST | TCP_ACK;
+        out.ack = g->seq + segment_space(g);
+    }
+    tn->stat[STAT_RST_OUT]++;
+    tcp_reply(n, g, &out, NULL, 0);
+}
