@@ -115,10 +115,11 @@ def furnish(namespace, side):
     sysctl("net.ipv6.conf.default.disable_ipv6", "1")
     sysctl(f"net.ipv6.conf.{DEVICE}.disable_ipv6", "1")
     sysctl("net.ipv4.ping_group_range", "0 0")
+    sysctl("net.ipv4.tcp_congestion_control", "cubic")
     ip("link", "set", "lo", "up")
     ip("link", "set", DEVICE, "address", facts["mac"], "up")
-    # CUBIC, whatever the host's default: by route, because the sysctl of a namespace refuses what the
-    # host does not list as allowed for everyone.
+    # CUBIC, whatever the host's default: by route too, because the sysctl of a namespace refuses what
+    # the host does not list as allowed for everyone.
     ip("addr", "add", facts["addr"] + "/24", "dev", DEVICE, "noprefixroute")
     ip("route", "add", facts["net"], "dev", DEVICE, "src", facts["addr"], "congctl", "cubic")
     ip("route", "add", "default", "via", facts["gateway"], "congctl", "cubic")
