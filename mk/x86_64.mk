@@ -71,3 +71,24 @@ $(foreach g,$(GRAPHS),$(eval $(call x86_program,$(g))))
 image: $(GRAPHS:%=build/x86_64/%.elf)
 
 
+
+# A CD and USB image for BIOS and UEFI. GRUB's modules are those that grub.cfg needs; its fonts and
+# languages stay out. SETTINGS: a file of settings to put onto it.
+SETTINGS ?= boot/grub/settings.txt
+GRUB_MODULES := normal multiboot2 serial iso9660 part_msdos part_gpt configfile echo
+
+# $(call iso_rule,GRAPH)
+define iso_rule
+build/x86_64/$(1).iso: build/x86_64/$(1).elf boot/grub/grub.cfg $(SETTINGS)
+	@tools/deps.sh iso
+	@rm -rf build/iso/$(1) && mkdir -p build/iso/$(1)/boot/grub
+	@cp build/x86_64/$(1).elf build/iso/$(1)/boot/towpath.elf
+	@cp $(SETTINGS) build/iso/$(1)/boot/settings.txt
+	@cp boot/grub/grub.cfg build/iso/$(1)/boot/grub/grub.cfg
+	@echo "  ISO $$@"
+	@grub-mkrescue -o $$@ --install-modules="$(GRUB_MODULES)" --fonts= --locales= --themes= build/iso/$(1) \
+	    > build/iso/$(1).log 2>&1 || { cat build/iso/$(1).log; exit 1; }
+endef
+$(foreach g,$(GRAPHS),$(eval $(call iso_rule,$(g))))
+
+iso: $(GRAPHS:%=build/x86_64/%.iso)
