@@ -55,6 +55,7 @@ MKGRAPH_INPUT := tools/mkgraph.py $(wildcard tools/graph/*.py) kernel/node.h \
 # $(call graph_rules,GRAPH,FILE)
 define graph_rules
 build/graph/$(1)/stamp: $(2) $(MKGRAPH_INPUT)
+	@tools/deps.sh build
 	@mkdir -p $$(@D)
 	@$(MKGRAPH) --out build/graph/$(1) $(2)
 	@touch $$@

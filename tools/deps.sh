@@ -61,7 +61,7 @@ fi
 
 install() {
     # shellcheck disable=SC2086  # a list of words on purpose
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+    $root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends $missing
 }
 
 # Lists that are old or absent make the first attempt fail; fetch them then, and only then.
