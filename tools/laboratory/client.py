@@ -152,6 +152,10 @@ class Lab:
     def show(self, what):
         return self.command(f"show {what}")
 
+    def guest_pid(self):
+        """Of QEMU or the Linux program, for taskset, perf and the like."""
+        return facts_of(self.name)["guest"]
+
     def check(self):
         """Raises GuestEnded when the forwarder has stopped."""
         check(self.name)
