@@ -26,7 +26,7 @@ static int64_t congestion_room(const struct tcb *c)
 }
 
 /* Payload of a full segment: SACK blocks take from it (RFC 6691). */
-static uint32_t full_segment(const struct tcb *c)
+uint32_t tcp_full_segment(const struct tcb *c)
 {
     uint32_t blocks = c->sack_ok && c->reass ? c->reass->n : 0;
     if (!blocks)
@@ -84,7 +84,7 @@ bool output_segment(struct tcb *c)
     if (unsent < 0 || (unsent == 0 && !fin))
         return false;
     int64_t window = (int32_t)(c->snd_una + c->snd_wnd - c->snd_nxt);
-    int64_t room = congestion_room(c), full = full_segment(c);
+    int64_t room = congestion_room(c), full = tcp_full_segment(c);
     int64_t len = less(less(unsent, full), less(less(window, room), gap));
     if (window <= 0) {
         wait_for_window(c);

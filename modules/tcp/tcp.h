@@ -288,6 +288,7 @@ void recover_timeout(struct tcb *c);
 void recover_send(struct tcb *c);
 /* One segment of new data (or of what a time-out left), if windows allow; false: none went. */
 bool output_segment(struct tcb *c);
+uint32_t tcp_full_segment(const struct tcb *c); /* payload of one, SACK blocks allowed for */
 /* Takes in the blocks of an ACK; true: something above snd_una was newly SACKed. */
 bool sack_update(struct tcb *c, const struct tcp_opts *o);
 void sack_forget(struct tcb *c);

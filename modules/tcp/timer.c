@@ -82,8 +82,8 @@ static void probe(struct tcb *c)
     uint32_t len = c->snd_wnd > 1 ? c->snd_wnd : 1;
     if (len > unsent)
         len = unsent;
-    if (len > c->mss)
-        len = c->mss;
+    if (len > tcp_full_segment(c))
+        len = tcp_full_segment(c);
     bool fin = len == 0 && c->shut;
     if (len == 0 && !fin)
         return;

@@ -11,11 +11,6 @@
 
 enum { COPY_MAX = MSG_SMALL_ROOM - MSG_HEADROOM }; /* up to here a copy is cheaper than a slice */
 
-static struct pool *payers(struct tcb *c, int i)
-{
-    return i ? &tcb_kernel(c)->pool : &c->p->pool;
-}
-
 /* The queued message that holds seq. */
 static struct msg *queue_find(struct tcb *c, uint32_t seq)
 {
@@ -90,9 +85,8 @@ static uint32_t options(struct tcb *c, bool syn, uint8_t *out)
 
 bool tcp_transmit(struct tcb *c, uint32_t seq, uint32_t len, uint8_t flags)
 {
-    struct msg *m = payload(c, payers(c, 0), seq, len);
-    if (!m)
-        m = payload(c, payers(c, 1), seq, len);
+    /* The kernel pays: the segment may lie on a ring, or wait for a neighbour, longer than we live. */
+    struct msg *m = payload(c, &tcb_kernel(c)->pool, seq, len);
     if (!m)
         return false;
     bool syn = flags & TCP_SYN;
