@@ -17,27 +17,87 @@ def label(n):
     return n.name if n.name == n.module.name else f"{n.name}:{n.module.name}"
 
 
-def edge_name(low, key):
-    return f"{low.name} ({key:#x})" if key else low.name
+class Cell:
+    """A box of the drawing, or a piece of an edge that runs through a level without stopping."""
+
+    def __init__(self, text=""):
+        self.text = f"[ {text} ]" if text else "|"
+        self.down = []  # (Cell, number it is bound under)
+        self.x = 0      # centre
+
+    def left(self):
+        return self.x - (len(self.text) - 1) // 2
+
+
+def make_cells(g):
+    """Rows of cells, the lowest first; every edge leads from a row to the one below it."""
+    rows = [[Cell(label(n)) for n in level] for level in levels(g)]
+    cells = {n.name: (cell, height) for height, level in enumerate(levels(g)) for n, cell in zip(level, rows[height])}
+    for n in g.nodes:
+        cell, height = cells[n.name]
+        for low, key in n.down:
+            upper = cell
+            for between in range(height - 1, cells[low.name][1], -1):
+                piece = Cell()
+                rows[between].append(piece)
+                upper.down.append((piece, key if upper is cell else 0))
+                upper = piece
+            upper.down.append((cells[low.name][0], key if upper is cell else 0))
+    return rows
+
+
+def place(rows):
+    """Centres: each row in the order of what is below it, above it where there is room."""
+    for row in rows:
+        for i, cell in enumerate(row):
+            cell.x = sum(c.x for c, _ in cell.down) // len(cell.down) if cell.down else i
+        row.sort(key=lambda c: c.x)
+        edge = 2
+        for cell in row:
+            cell.x = max(cell.x, edge + (len(cell.text) - 1) // 2)
+            edge = cell.left() + len(cell.text) + 3
+
+
+def connect(row, width):
+    """The lines between a row and the one below it."""
+    edges = []
+    for cell in row:
+        for low, _ in cell.down:
+            near = abs(cell.x - low.x) <= (len(cell.text) - 1) // 2 - 2  # it can leave the box right above
+            edges.append((low.x if near else cell.x, low.x))
+    edges.sort()
+    lanes = [e for e in edges if e[0] != e[1]]
+    out = []
+    for i in range(len(lanes) + 2 if lanes else 1):
+        line = [" "] * width
+        for top, bottom in edges:
+            at = lanes.index((top, bottom)) + 1 if top != bottom else len(lanes) + 9
+            line[top if i < at else bottom] = "|"
+            if i == at:
+                for x in range(min(top, bottom), max(top, bottom) + 1):
+                    line[x] = "+" if x in (top, bottom) else "|" if line[x] == "|" else "-"
+        out.append("".join(line).rstrip())
+    return out
 
 
 def ascii_text(g):
-    rows = levels(g)
+    rows = make_cells(g)
+    place(rows)
+    width = max(cell.left() + len(cell.text) for row in rows for cell in row) + 1
     out = [f"{g.name}: {g.purpose}" if g.purpose else g.name, ""]
-    width = max((len(label(n)) for n in g.nodes), default=0) + 4
-    for height in range(len(rows) - 1, -1, -1):
-        row = rows[height]
-        cells = [("[ " + label(n) + " ]").ljust(width + 2) for n in row]
-        out.append("  " + "".join(cells).rstrip())
-        for n in row:
-            if n.down:
-                out.append(f"      {n.name} uses " + ", ".join(edge_name(*d) for d in n.down))
-        if height:
-            out.append("       |")
+    for row in reversed(rows):
+        line = ""
+        for cell in row:
+            line = line.ljust(cell.left()) + cell.text
+        out.append(line)
+        if row is not rows[0]:
+            out += connect(row, width)
     out.append("")
     for n in g.nodes:
-        if n.values:
-            out.append(f"  {n.name}: " + " ".join(f"{k}={v}" for k, v in n.values.items()))
+        bound = ", ".join(f"{low.name} under {key:#x}" for low, key in n.down if key)
+        facts = " ".join(f"{k}={v}" for k, v in n.values.items())
+        if bound or facts:
+            out.append(f"  {n.name}: " + "; ".join(x for x in (bound and f"bound to {bound}", facts) if x))
     if g.sets:
         out.append("  kernel: " + " ".join(f"{k}={v}" for k, (_, v) in g.sets.items()))
     out.append("  paths made by: " + (" ".join(p.name for p in g.paths) or "none"))
