@@ -57,8 +57,9 @@ struct flow_table {
     uint64_t seed[2];
     struct flow **chunks; /* lines, 1024 to a chunk; line 0 is never used */
     uint32_t nchunks;
-    uint32_t free;   /* first free line, linked through next */
-    uint32_t rekeys; /* how often the hash was re-keyed */
+    uint32_t free;     /* first free line, linked through next */
+    uint32_t rekeys;   /* how often the hash was re-keyed */
+    uint32_t patience; /* insertions until it may be re-keyed again */
 };
 
 enum { FLOW_CHUNK = 1024 };

@@ -89,7 +89,8 @@ void msg_append(struct msg *a, struct msg *b);
 /* Copy n bytes from `off` out of the packet; false, and nothing written, when it has too few. */
 bool msg_peek(const struct msg *m, size_t off, void *to, size_t n);
 
-/* Prepend n bytes to the first part; NULL: no headroom (storage shared or too short). */
+/* Prepend n bytes to the first part; NULL: no headroom (another's storage, or too short). Who pops
+ * bytes that a clone shows and pushes over them changes the clone: nobody looks for that. */
 static inline uint8_t *msg_push(struct msg *m, uint32_t n)
 {
     if (UNLIKELY(m->store != m || (size_t)(m->data - m->room) < n))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Time and waiting. The real clock is CLOCK_MONOTONIC since the start; the virtual one stands still
- * while the kernel works and jumps to the next thing due when it waits. Waiting ends with a frame on
- * a card, a typed line, a signal, or the time asked for. Cannot fail.
+ * while the kernel works and jumps to the next thing due when it waits. Waiting ends with a frame
+ * on a card, a typed line, a signal, or the time asked for. Cannot fail.
  */
 #define _GNU_SOURCE /* ppoll */
 #include <poll.h>

@@ -11,14 +11,14 @@
 
 struct ground {
     struct kernel *k;
-    uint64_t *clock;     /* virtual time in ns, moved by its owner; NULL: the real clock */
-    uint64_t own_clock;  /* what clock points to under --virtual-clock */
-    uint64_t start;      /* ns of CLOCK_MONOTONIC when the kernel's clock said 0 */
-    uint64_t end;        /* ns on the kernel's clock at which it stops; UINT64_MAX: never */
-    bool console;        /* reads standard input */
-    bool eof;            /* standard input has ended */
-    bool readable;       /* the last wait saw input */
-    uint64_t looked;     /* ns: last look at standard input while busy */
+    uint64_t *clock;    /* virtual time in ns, moved by its owner; NULL: the real clock */
+    uint64_t own_clock; /* what clock points to under --virtual-clock */
+    uint64_t start;     /* ns of CLOCK_MONOTONIC when the kernel's clock said 0 */
+    uint64_t end;       /* ns on the kernel's clock at which it stops; UINT64_MAX: never */
+    bool console;       /* reads standard input */
+    bool eof;           /* standard input has ended */
+    bool readable;      /* the last wait saw input */
+    uint64_t looked;    /* ns: last look at standard input while busy */
     char typed[256];
     uint32_t ntyped, at;
     bool seeded; /* random numbers by `random`, not by Linux */

@@ -31,18 +31,19 @@ static void settings_print(const char *owner, const struct setting *s, const cha
 
 static void usage(FILE *out, const char *program)
 {
-    fprintf(out,
-            "usage: %s [--dev CARD]... [option]... [name=value]...\n"
-            "graph %s: %s\n"
-            "  --dev CARD        a network card, in the order of the graph's units:\n"
-            "                    tap:NAME  tap-fd:N  packet:IFACE  pcap:IN:OUT  sim:NAME\n"
-            "                    and then ,mac=MAC ,mtu=BYTES\n"
-            "  --for TIME        stop after that time: 500ms 10s 2m\n"
-            "  --virtual-clock   time stands still while there is work and jumps when there is none\n"
-            "  --mem SIZE        memory of the kernel, default 64m\n"
-            "  name=value        a setting of the kernel and of every node that has it;\n"
-            "                    node.name=value for one node\n",
-            program, graph.name, graph.purpose);
+    fprintf(
+        out,
+        "usage: %s [--dev CARD]... [option]... [name=value]...\n"
+        "graph %s: %s\n"
+        "  --dev CARD        a network card, in the order of the graph's units:\n"
+        "                    tap:NAME  tap-fd:N  packet:IFACE  pcap:IN:OUT  sim:NAME\n"
+        "                    and then ,mac=MAC ,mtu=BYTES\n"
+        "  --for TIME        stop after that time: 500ms 10s 2m\n"
+        "  --virtual-clock   time stands still while there is work and jumps when there is none\n"
+        "  --mem SIZE        memory of the kernel, default 64m\n"
+        "  name=value        a setting of the kernel and of every node that has it;\n"
+        "                    node.name=value for one node\n",
+        program, graph.name, graph.purpose);
 }
 
 static void help(const char *program)

@@ -9,8 +9,8 @@
 
 struct card {
     struct netdev dev;
-    int fd;           /* -1: not a file */
-    uint32_t head;    /* bytes Linux puts before each frame (struct virtio_net_hdr) */
+    int fd;            /* -1: not a file */
+    uint32_t head;     /* bytes Linux puts before each frame (struct virtio_net_hdr) */
     struct msg *spare; /* for the next frame */
     uint64_t (*next)(const struct card *c); /* see hosted_next; NULL: unknown */
     void (*close)(struct card *c);          /* frees what is beside the struct; may be NULL */

@@ -69,7 +69,8 @@ int filecard_rx(struct netdev *d, struct msg **burst, int n)
     int got = 0;
     while (got < n) {
         struct msg *m = card_buffer(c);
-        if (!m) { /* read it away: what stays in Linux's queue would be as old as the queue is long */
+        if (!m) { /* read it away: what stays in Linux's queue would be as old as the queue is long
+                   */
             if (read(c->fd, lost, sizeof lost) < 0)
                 break;
             d->stats.rx_nobuf++;

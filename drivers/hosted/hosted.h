@@ -15,8 +15,8 @@
 
 /* E_INVAL: not such a word; E_NODEV: said why; E_NOMEM. The card is given to netdev_add. */
 MUST_CHECK status_t hosted_add(struct kernel *k, const char *spec);
-int hosted_fd(const struct netdev *d);       /* file to wait on; -1: none */
+int hosted_fd(const struct netdev *d);        /* file to wait on; -1: none */
 uint64_t hosted_next(const struct netdev *d); /* ns at which it has a frame; UINT64_MAX: unknown */
-void hosted_end(struct kernel *k);           /* after kernel_end: close files, free cards */
+void hosted_end(struct kernel *k);            /* after kernel_end: close files, free cards */
 
 #endif

@@ -45,9 +45,8 @@ static bool attach(int fd, const char *name, struct card_options *o)
     if (ioctl(fd, SIOCGIFINDEX, &r) < 0)
         return false;
     struct packet_mreq all = {.mr_ifindex = r.ifr_ifindex, .mr_type = PACKET_MR_PROMISC};
-    struct sockaddr_ll at = {.sll_family = AF_PACKET,
-                             .sll_protocol = htons(ETH_P_ALL),
-                             .sll_ifindex = r.ifr_ifindex};
+    struct sockaddr_ll at = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = r.ifr_ifindex};
     return setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) == 0 &&
            setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) == 0 &&
            setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof all) == 0 &&

@@ -2,9 +2,10 @@
 #ifndef DRIVERS_HOSTED_SIM_H
 #define DRIVERS_HOSTED_SIM_H
 /*
- * A simulated world: virtual time, an event queue, kernels, and links between them that delay, lose,
- * double, damage, reorder and queue by seed. A run is a function of what was built and of the seeds.
- * An end of a link is a kernel's card (simlink_end) or a function of a test (simlink_attach).
+ * A simulated world: virtual time, an event queue, kernels, and links between them that delay,
+ * lose, double, damage, reorder and queue by seed. A run is a function of what was built and of the
+ * seeds. An end of a link is a kernel's card (simlink_end) or a function of a test
+ * (simlink_attach).
  *
  * Order: make the world; give each kernel a ground on simworld_clock; kernel_init; simlink_end for
  * its cards; kernel_boot; simworld_run. To end: kernel_end for each kernel, then simworld_free.
@@ -20,15 +21,17 @@ struct simworld *simworld_make(void);
 void simworld_free(struct simworld *w); /* links and cards too; after kernel_end of its kernels */
 uint64_t *simworld_clock(struct simworld *w); /* virtual ns; for ground_init */
 uint64_t simworld_now(const struct simworld *w);
-void simworld_add(struct simworld *w, struct kernel *k);    /* polled from now on; simlink_end does it */
+void simworld_add(struct simworld *w,
+                  struct kernel *k); /* polled from now on; simlink_end does it */
 void simworld_remove(struct simworld *w, struct kernel *k); /* e.g. it crashed */
-/* fn(arg) at that time (past: now), after the events of the same time that were asked for before. */
+/* fn(arg) at that time (past: now), after the events of the same time that were asked for before.
+ */
 void simworld_at(struct simworld *w, uint64_t ns, void (*fn)(void *arg), void *arg);
 /* Polls the kernels until none has work, then moves time to the earliest of their timers and the
  * events, and so on until `until_ns`, which the clock then says. False: a million turns without
  * time moving on: something answers itself for ever. */
 MUST_CHECK bool simworld_run(struct simworld *w, uint64_t until_ns);
-uint64_t simworld_next(const struct simworld *w); /* ns of the next event; UINT64_MAX: none */
+uint64_t simworld_next(const struct simworld *w);       /* ns of the next event; UINT64_MAX: none */
 void simworld_due(struct simworld *w, uint64_t now_ns); /* run the events up to then; no kernels */
 
 /* What a link does to the frames of one direction. May be changed while the world runs. */
@@ -48,9 +51,9 @@ struct simlink_conf {
     struct simworld *world;
     const char *name; /* for people; may be NULL */
     uint64_t seed;
-    uint16_t mtu;            /* of the cards made by simlink_end; 0: 1500 */
-    struct simway way[2];    /* way[e]: what end e sends */
-    struct pcapfile *trace;  /* NULL, or where each frame goes as it is sent, undamaged */
+    uint16_t mtu;           /* of the cards made by simlink_end; 0: 1500 */
+    struct simway way[2];   /* way[e]: what end e sends */
+    struct pcapfile *trace; /* NULL, or where each frame goes as it is sent, undamaged */
 };
 
 struct simlink_stats {

@@ -59,7 +59,8 @@ status_t tap_add(struct kernel *k, const char *what, const struct card_options *
     }
     if (ioctl(fd, TUNSETIFF, &request) < 0) {
         fprintf(stderr, "%s: %s%s\n", where, strerror(errno),
-                errno == EPERM ? " (be root, or let root make it: ip tuntap add NAME mode tap user YOU)"
+                errno == EPERM
+                    ? " (be root, or let root make it: ip tuntap add NAME mode tap user YOU)"
                 : errno == EBUSY ? " (another program has it)"
                                  : "");
         close(fd);
