@@ -63,7 +63,7 @@ def connect(row, width):
     edges = []
     for cell in row:
         for low, _ in cell.down:
-            near = abs(cell.x - low.x) <= (len(cell.text) - 1) // 2 - 2  # it can leave the box right above
+            near = abs(cell.x - low.x) <= (len(cell.text) - 1) // 2 - 1  # it can leave the box right above
             edges.append((low.x if near else cell.x, low.x))
     edges.sort()
     lanes = [e for e in edges if e[0] != e[1]]
