@@ -58,6 +58,7 @@ static void newly_acked(struct tcb *c, const struct segment *g)
     c->backoff = 0;
     c->unacked_since = tcb_kernel(c)->now;
     queue_acked(c);
+    sack_trim(c);
     recover_ack(c, acked - fin);
     if (c->snd_una == c->snd_max)
         tcp_rexmt_stop(c); /* RFC 6298 5.2 */

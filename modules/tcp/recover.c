@@ -17,7 +17,8 @@ static uint32_t flight(const struct tcb *c)
 static void resend_at(struct tcb *c, uint32_t seq, uint32_t len)
 {
     uint32_t end = tcb_queue_end(c);
-    uint32_t bytes = seq_lt(seq, end) ? seq_min(end, seq + seq_min(len, tcp_full_segment(c))) - seq : 0;
+    uint32_t bytes =
+        seq_lt(seq, end) ? seq_min(end, seq + seq_min(len, tcp_full_segment(c))) - seq : 0;
     uint8_t fin = c->fin_sent && seq + bytes == end && bytes < len ? TCP_FIN : 0;
     if (!bytes && !fin)
         return;

@@ -52,19 +52,19 @@ static bool range_add(struct scoreboard *b, struct tcp_range x)
     return true;
 }
 
-static void trim(struct tcb *c)
+void sack_trim(struct tcb *c)
 {
     struct scoreboard *b = c->board;
-    while (b->n && seq_le(b->r[0].right, c->snd_una))
+    while (b && b->n && seq_le(b->r[0].right, c->snd_una))
         range_remove(b, 0);
-    if (b->n && seq_lt(b->r[0].left, c->snd_una))
+    if (b && b->n && seq_lt(b->r[0].left, c->snd_una))
         b->r[0].left = c->snd_una;
 }
 
 bool sack_update(struct tcb *c, const struct tcp_opts *o)
 {
     bool more = false;
-    if (!c->sack_ok || (!o->nsack && !c->board))
+    if (!c->sack_ok || !o->nsack)
         return false;
     if (!c->board)
         c->board = pool_alloc(&c->p->pool, sizeof *c->board);
@@ -78,7 +78,6 @@ bool sack_update(struct tcb *c, const struct tcp_opts *o)
         x.left = seq_max(x.left, c->snd_una);
         more |= range_add(c->board, x);
     }
-    trim(c);
     return more;
 }
 

@@ -291,6 +291,7 @@ bool output_segment(struct tcb *c);
 uint32_t tcp_full_segment(const struct tcb *c); /* payload of one, SACK blocks allowed for */
 /* Takes in the blocks of an ACK; true: something above snd_una was newly SACKed. */
 bool sack_update(struct tcb *c, const struct tcp_opts *o);
+void sack_trim(struct tcb *c); /* snd_una has moved */
 void sack_forget(struct tcb *c);
 bool sack_is_lost(const struct tcb *c, uint32_t seq);
 uint32_t sack_pipe(const struct tcb *c);

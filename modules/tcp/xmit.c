@@ -85,7 +85,8 @@ static uint32_t options(struct tcb *c, bool syn, uint8_t *out)
 
 bool tcp_transmit(struct tcb *c, uint32_t seq, uint32_t len, uint8_t flags)
 {
-    /* The kernel pays: the segment may lie on a ring, or wait for a neighbour, longer than we live. */
+    /* The kernel pays: the segment may lie on a ring, or wait for a neighbour, longer than we live.
+     */
     struct msg *m = payload(c, &tcb_kernel(c)->pool, seq, len);
     if (!m)
         return false;
