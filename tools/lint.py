@@ -24,7 +24,6 @@ C_CODE = (".c", ".h")
 # `header` stands for the one public header of a module, modules/NAME/NAME.h.
 LAYERS = (
     (r"kernel/", ("kernel/",)),
-    (r"modules/wire/", ("modules/wire/",)),
     (r"modules/[^/]+/", ("kernel/", "modules/wire/", "{own}")),
     (r"paths/", ("kernel/", "header")),
     (r"drivers/hosted/", ("kernel/", "drivers/", "{own}")),
