@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,10 @@ static bool quantity(const char *text, const struct unit *units, uint64_t *out)
     char *end;
     if (!isdigit((unsigned char)*text))
         return false;
+    errno = 0;
     unsigned long long v = strtoull(text, &end, 0);
+    if (errno)
+        return false; /* more than 64 bits */
     if (v == 0 && *end == 0) { /* nothing needs no unit */
         *out = 0;
         return true;
