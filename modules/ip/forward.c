@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Forwarding: the stage in the middle of a router's path `eth ip eth`, and who makes these paths.
+ * There is one per card of arrival and neighbour; destinations behind that neighbour are its flows
+ * (FLOW_ROUTE, card and destination), so the longest prefix is looked for once a destination. A
+ * router's path has one direction, AB: the way back is another path. It ends when it was not used
+ * between two looks of a timer, so that its neighbour may be forgotten. All destinations are
+ * forgotten when there are too many of them.
+ */
+#include "kernel/show.h"
+#include "modules/ip/ip.h"
+#include "modules/wire/icmp4.h"
+
+/* RFC 1812 5.3.1; the checksum by RFC 1624: the word with the TTL in its high byte fell by 0x100.
+ */
+static inline void ttl_decrement(uint8_t *h)
+{
+    uint32_t sum = (uint32_t)be16_get(h + IP4_CKSUM) + 0x100;
+    h[IP4_TTL]--;
+    be16_put(h + IP4_CKSUM, (uint16_t)(sum + (sum >= 0xffff)));
+}
+
+bool forward_prepare(struct node *n, struct msg *m, uint16_t mtu, struct msgq *pieces)
+{
+    struct ip_node *ip = n->state;
+    uint8_t *h = m->data;
+    uint32_t len = be16_get(h + IP4_LEN);
+    if (m->total != len)
+        msg_trim(m, len);
+    if (h[IP4_TTL] <= 1) { /* spec R-BAD-8 */
+        ip_error(n, ICMP_TIME_EXCEEDED, ICMP_IN_TRANSIT, 0, m);
+        msg_drop(n->k, m, DROP_IP_TTL);
+        return false;
+    }
+    if (len > mtu && be16_get(h + IP4_FRAG) & IP4_DF) { /* RFC 1191 4 */
+        ip_error(n, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, mtu, m);
+        msg_drop(n->k, m, DROP_IP_MTU);
+        return false;
+    }
+    ttl_decrement(h);
+    ip->stat[IP_FORWARDED]++;
+    if (len <= mtu)
+        return true;
+    ip_fragment(n, m, mtu, pieces);
+    return false;
+}
+
+static void forward(struct path *p, int at, struct msg *m)
+{
+    struct hop_path *hop = p->state[at];
+    uint8_t *h = m->data;
+    uint32_t len = be16_get(h + IP4_LEN);
+    if (UNLIKELY(h[IP4_TTL] <= 1 || len > hop->mtu)) {
+        struct msgq pieces = {0};
+        forward_prepare(p->shape->at[at].node, m, hop->mtu, &pieces);
+        while ((m = msgq_pop(&pieces)))
+            pass(p, at, AB, m);
+        return;
+    }
+    if (UNLIKELY(m->total != len)) /* the frame's padding is not forwarded (R-BAD-6) */
+        msg_trim(m, len);
+    ttl_decrement(h);
+    hop->count++;
+    pass(p, at, AB, m);
+}
+
+static void nothing_comes(struct path *p, int at, struct msg *m)
+{
+    (void)at;
+    msg_drop(p->pool.k, m, DROP_IP_ROUTE);
+}
+
+static void forward_destroy(struct path *p, int at)
+{
+    struct hop_path *hop = p->state[at];
+    struct ip_node *ip = p->shape->at[at].node->state;
+    for (struct hop_path **link = &ip->hops; *link; link = &(*link)->next) {
+        if (*link != hop)
+            continue;
+        *link = hop->next;
+        ip->cached -= hop->flows;
+        ip->stat[IP_FORWARDED] += hop->count;
+        return;
+    }
+}
+
+static void forward_show(const struct path *p, int at, struct show *out)
+{
+    const struct hop_path *hop = p->state[at];
+    struct netaddr via = netaddr_ip4(hop->nexthop);
+    char text[NETADDR_TEXT];
+    show_printf(out, "    by way of %s mtu %u destinations %u datagrams %llu\n",
+                netaddr_text(&via, text), hop->mtu, hop->flows, (unsigned long long)hop->count);
+}
+
+const struct stage_ops ip_forward_stage = {
+    .deliver = {forward, nothing_comes},
+    .destroy = forward_destroy,
+    .show = forward_show,
+};
+
+static struct hop_path *hop_path_make(struct node *n, struct node *card, const struct iface *to,
+                                      uint32_t nexthop)
+{
+    struct ip_node *ip = n->state;
+    struct attrs a = {0};
+    struct path *p;
+    struct netaddr via = netaddr_ip4(nexthop);
+    attrs_set_number(&a, ATTR_KIND, PATH_ROUTER);
+    attrs_set_node(&a, ATTR_IN_NODE, card);
+    attrs_set_node(&a, ATTR_OUT_NODE, to->link);
+    attrs_set_addr(&a, ATTR_NEXTHOP, &via);
+    if (path_create(n->k, card, &a, true, &p) != OK)
+        return NULL;
+    int at = 0;
+    while (p->shape->at[at].ops != &ip_forward_stage)
+        at++;
+    struct hop_path *hop = p->state[at];
+    *hop = (struct hop_path){
+        .next = ip->hops, .p = p, .from = card, .to = to->link, .nexthop = nexthop, .mtu = to->mtu};
+    ip->hops = hop;
+    if (!timer_armed(&ip->idle))
+        timer_arm(n->k, &ip->idle, n->k->now + conf_number(&n->conf, "keep"));
+    return hop;
+}
+
+struct hop_path *hop_path_get(struct node *n, struct node *card, const struct ip_route *r,
+                              uint32_t nexthop)
+{
+    struct ip_node *ip = n->state;
+    const struct iface *to = &ip->iface[r->iface];
+    for (struct hop_path *hop = ip->hops; hop; hop = hop->next)
+        if (hop->from == card && hop->to == to->link && hop->nexthop == nexthop &&
+            !(hop->p->flags & PATH_DYING))
+            return hop;
+    return hop_path_make(n, card, to, nexthop);
+}
+
+void hop_path_remember(struct node *n, struct hop_path *hop, uint16_t card, uint32_t to)
+{
+    struct ip_node *ip = n->state;
+    if (ip->cached >= ip->cache_limit) {
+        for (struct hop_path *each = ip->hops; each; each = each->next) {
+            flow_remove_all(n->k, each->p);
+            each->flows = 0;
+        }
+        ip->cached = 0;
+        ip->stat[IP_CACHE_FLUSHES]++;
+    }
+    struct flow_key key = flow_key_ip4(FLOW_ROUTE, card, 0, 0, to, 0, 0);
+    if (flow_insert(n->k, key, hop->p, AB, NULL) == OK) { /* else: the slow path, once more */
+        hop->flows++;
+        ip->cached++;
+    }
+}
+
+static void idle(struct kernel *k, struct timer *t)
+{
+    struct ip_node *ip = CONTAINER(t, struct ip_node, idle);
+    for (struct hop_path *hop = ip->hops; hop; hop = hop->next) {
+        if (hop->count == hop->seen)
+            path_destroy(hop->p);
+        hop->seen = hop->count;
+    }
+    if (ip->hops)
+        timer_arm(k, t, k->now + conf_number(&ip->self->conf, "keep"));
+}
+
+void hop_paths_init(struct node *n)
+{
+    struct ip_node *ip = n->state;
+    ip->idle.fire = idle;
+    ip->cache_limit = (uint32_t)conf_number(&n->conf, "cache");
+}
