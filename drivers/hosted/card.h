@@ -9,9 +9,8 @@
 
 struct card {
     struct netdev dev;
-    int fd;            /* -1: not a file */
-    uint32_t head;     /* bytes Linux puts before each frame (struct virtio_net_hdr) */
-    struct msg *spare; /* for the next frame */
+    int fd;        /* -1: not a file */
+    uint32_t head; /* bytes Linux puts before each frame (struct virtio_net_hdr) */
     uint64_t (*next)(const struct card *c); /* see hosted_next; NULL: unknown */
     void (*close)(struct card *c);          /* frees what is beside the struct; may be NULL */
 };
@@ -30,7 +29,7 @@ status_t card_start(struct netdev *d);
 void card_stop(struct netdev *d);
 void card_irq(struct netdev *d, bool on); /* nothing; also tells these cards from others */
 bool card_pending(struct netdev *d);
-struct msg *card_buffer(struct card *c); /* an empty message for one frame; NULL: none, counted */
+struct msg *card_buffer(struct card *c); /* an empty message for one frame; NULL: none */
 
 /* Each makes the card, or says why not. what: the word behind the colon. */
 MUST_CHECK status_t tap_add(struct kernel *k, const char *what, const struct card_options *o);

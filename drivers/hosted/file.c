@@ -82,7 +82,7 @@ int filecard_rx(struct netdev *d, struct msg **burst, int n)
             burst[got++] = m;
             continue;
         }
-        c->spare = m;
+        msg_free(m);
         if (len < 0)
             break;
         d->stats.rx_bad++;

@@ -81,9 +81,7 @@ status_t card_start(struct netdev *d)
 
 void card_stop(struct netdev *d)
 {
-    struct card *c = CONTAINER(d, struct card, dev);
-    msg_free(c->spare);
-    c->spare = NULL;
+    (void)d; /* messages are here only during rx and tx */
 }
 
 void card_irq(struct netdev *d, bool on)
@@ -100,11 +98,7 @@ bool card_pending(struct netdev *d)
 
 struct msg *card_buffer(struct card *c)
 {
-    struct msg *m = c->spare;
-    c->spare = NULL;
-    if (!m)
-        m = msg_alloc_class(&c->dev.k->pool, MSG_FULL);
-    return m;
+    return msg_alloc_class(&c->dev.k->pool, MSG_FULL);
 }
 
 static struct card *card_of(const struct netdev *d)

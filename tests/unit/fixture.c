@@ -130,12 +130,6 @@ status_t fixture_refused(const struct graph *g, int ncards, const char *cmdline)
     return status;
 }
 
-/* A card keeps one buffer for the next frame: that is no leak. */
-static uint32_t spare_allowed(const struct fixture *f)
-{
-    return (uint32_t)f->k->ndevs;
-}
-
 void fixture_end(struct fixture *f)
 {
     struct kernel *k = f->k;
@@ -143,8 +137,7 @@ void fixture_end(struct fixture *f)
     if (k->paths_live != f->start.paths || k->flows.count != f->start.flows)
         fail_msg("left: %u paths (%u at the start), %u flows (%u)", k->paths_live, f->start.paths,
                  k->flows.count, f->start.flows);
-    if (k->msgs.live[MSG_SMALL] != f->start.small ||
-        k->msgs.live[MSG_FULL] > f->start.full + spare_allowed(f))
+    if (k->msgs.live[MSG_SMALL] != f->start.small || k->msgs.live[MSG_FULL] != f->start.full)
         fail_msg("left: %u small messages (%u at the start), %u full ones (%u)",
                  k->msgs.live[MSG_SMALL], f->start.small, k->msgs.live[MSG_FULL], f->start.full);
     free_all(f); /* kernel_end asserts the rest */
