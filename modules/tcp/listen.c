@@ -185,10 +185,16 @@ static void deliver(struct path *p, int at, struct msg *m)
     struct segment g;
     enum drop why;
     tn->segs_in++;
-    if (segment_parse(m, &g, &why))
-        unmatched(n, m, &g);
-    else
+    if (!segment_parse(m, &g, &why)) {
         msg_drop(n->k, m, why);
+        return;
+    }
+    /* Classified before the segment in front of it in our queue made the connection. */
+    struct tcb *c = tcb_of_flow(n, g.dst, g.dport, g.src, g.sport);
+    if (c)
+        tcp_segment(c, m, &g);
+    else
+        unmatched(n, m, &g);
 }
 
 static void nothing_leaves(struct path *p, int at, struct msg *m)

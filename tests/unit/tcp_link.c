@@ -520,7 +520,8 @@ void tl_send_raw(struct tl *t, const uint8_t *tcp, uint32_t n, bool good_cksum)
         be16_put(f + IP4_HEADER + 16, (uint16_t)~cksum_fold(cksum_add(sum, f + IP4_HEADER, n)));
     }
     simlink_send(t->link, 1, f, IP4_HEADER + n);
-    tl_run(t, 3 * MS);
+    if (!t->at_once)
+        tl_run(t, 3 * MS);
 }
 
 void tl_send(struct tl *t, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,

@@ -67,6 +67,7 @@ struct tl {
     uint32_t nopt;
     uint16_t port; /* our port when we play the peer */
     uint32_t src;
+    bool at_once; /* tl_send does not let time go on: the next ones arrive with it */
 };
 
 /* way: both directions of the link; NULL: perfect, 1 ms. */

@@ -584,7 +584,7 @@ static void paws(void **state)
     tl_run(t, 3 * MS);
     while (tl_next(t))
         ;
-    tl_tcb(c)->timing = false;              /* so that only the echo could be a sample */
+    tl_tcb(c)->timing = false;               /* so that only the echo could be a sample */
     tl_opt_ts(t, 1000U + 0x7fffffff, 12345); /* an echo of what was never sent */
     tl_send(t, TCP_ACK, ISN + 2, iss + 2, WND, NULL, 0);
     assert_int_equal(tl_tcb(c)->srtt, srtt);
@@ -760,6 +760,33 @@ static void cookies(void **state)
     tl_end(t);
 }
 
+/* An ACK with a good cookie and the request behind it come in one burst: both are classified before
+ * the first has made the connection. */
+static void cookie_burst(void **state)
+{
+    struct tl *t = tl_make(1, NULL, "backlog=0");
+    struct tl_user *u = tl_user(t, 0);
+    uint8_t bytes[30];
+    (void)state;
+    for (uint32_t i = 0; i < 30; i++)
+        bytes[i] = tl_byte(0, i);
+    tl_send(t, TCP_SYN, ISN, 0, WND, NULL, 0);
+    uint32_t iss = tl_expect(t, TCP_SYN | TCP_ACK)->seq;
+    assert_int_equal(u->n, 0);
+    t->at_once = true;
+    for (uint32_t i = 0; i < 3; i++)
+        tl_send(t, TCP_ACK, ISN + 1 + 10 * i, iss + 1, WND, bytes + 10 * i, 10);
+    t->at_once = false;
+    tl_run(t, 3 * MS);
+    assert_int_equal(u->n, 1);
+    assert_int_equal(u->conn[0].rx, 30);
+    assert_int_equal(u->conn[0].rx_bad, 0);
+    const struct tl_seg *s;
+    while ((s = tl_next(t)))
+        assert_false(s->flags & TCP_RST);
+    finish(t, ISN + 31, iss + 1);
+}
+
 /* R-BAD-28: every option kind with every length, in a SYN and after it. */
 static void option_lengths(void **state)
 {
@@ -812,6 +839,7 @@ int main(void)
         PLAIN_TEST("R-BAD-41: numbers that wrap", wrap),
         PLAIN_TEST("R-BAD-42: SYN again in SYN-RECEIVED", syn_again),
         PLAIN_TEST("R-BAD-44, RFC 4987: SYN cookies", cookies),
+        PLAIN_TEST("RFC 4987: a cookie and what follows it in one burst", cookie_burst),
         PLAIN_TEST("R-BAD-45, R-BAD-46, RFC 5961 3.2: RST", reset),
         PLAIN_TEST("R-BAD-46, MUST-66: RST at zero window", reset_zero_window),
         PLAIN_TEST("R-BAD-47, R-BAD-58, RFC 1337, RFC 6191: TIME-WAIT", time_wait),
