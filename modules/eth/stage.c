@@ -153,6 +153,7 @@ status_t eth_create_stage(struct node *n, struct node *from, struct attrs *a, st
     (void)p;
     if (kind == PATH_BRIDGE)
         return bridge_stage(n, climbing, a, h);
+    attrs_set_number(a, ATTR_ETHERTYPE, type);
     attrs_set_number(a, ATTR_MTU, attrs_number_or(a, ATTR_MTU, e->dev->mtu));
     h->ops = climbing ? &end_a : &end_b;
     if (!climbing)

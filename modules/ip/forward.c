@@ -110,7 +110,10 @@ static struct hop_path *hop_path_make(struct node *n, struct node *card, const s
     attrs_set_node(&a, ATTR_IN_NODE, card);
     attrs_set_node(&a, ATTR_OUT_NODE, to->link);
     attrs_set_addr(&a, ATTR_NEXTHOP, &via);
-    if (path_create(n->k, card, &a, true, &p) != OK)
+    status_t status = path_create(n->k, card, &a, true, &p);
+    if (status == E_INVAL) /* filters make it too long for an inline path */
+        status = path_create(n->k, card, &a, false, &p);
+    if (status != OK)
         return NULL;
     int at = 0;
     while (p->shape->at[at].ops != &ip_forward_stage)
