@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DRIVERS_RING_H
+#define DRIVERS_RING_H
+/*
+ * What the rings of all cards have in common: buffers, and frames below the minimum size.
+ *
+ * The stash is a short stack of receive buffers between the transmit side of one card, which has
+ * done with them, and the receive side of another, which needs them: forwarding a frame neither
+ * frees nor allocates a message. It is shared by all cards of a kernel and bounded, so it keeps no
+ * memory from others to speak of; the kernel pays for what is in it. stash_take returns NULL when
+ * the machine has no buffer left.
+ */
+#include "kernel/kernel.h"
+#include "kernel/msg.h"
+#include "kernel/plat.h"
+
+enum {
+    FRAME_MIN = 60, /* without the check sequence (IEEE 802.3 4A.4.2) */
+    FRAME_HEADER = 14,
+    FRAME_MAX = 1522, /* with two VLAN tags */
+    FRAME_MTU = 1500,
+    BUFFER_ROOM = MSG_FULL_ROOM - MSG_HEADROOM, /* what a card may write */
+    STASH_MAX = 256,
+};
+
+struct stash {
+    struct kernel *k;
+    uintptr_t dma; /* address for a card = our address + this: memory is one linear piece */
+    uint32_t n;
+    struct msg *at[STASH_MAX];
+};
+
+static inline void stash_init(struct stash *s, struct kernel *k)
+{
+    s->k = k;
+    s->dma = (uintptr_t)plat_dma(s) - (uintptr_t)s;
+    s->n = 0;
+}
+
+static inline uint64_t stash_dma(const struct stash *s, const void *at)
+{
+    return (uintptr_t)at + s->dma;
+}
+
+/* A message as msg_alloc_class(MSG_FULL) makes it. */
+static inline struct msg *stash_take(struct stash *s)
+{
+    if (LIKELY(s->n))
+        return s->at[--s->n];
+    return msg_alloc_class(&s->k->pool, MSG_FULL);
+}
+
+/* A message that has been sent. The kernel pays for all that is on a ring. */
+static inline void stash_put(struct stash *s, struct msg *m)
+{
+    if (UNLIKELY(m->refs != 1 || m->class != MSG_FULL || m->more || s->n == STASH_MAX)) {
+        msg_free(m);
+        return;
+    }
+    m->data = m->room + MSG_HEADROOM;
+    m->class = MSG_FULL; /* with the next two, one store */
+    m->flags = 0;
+    m->seg_size = 0;
+    m->net = NULL;
+    s->at[s->n++] = m;
+}
+
+/* Every card that stops gives back the whole stash; the others then allocate. */
+static inline void stash_drain(struct stash *s)
+{
+    while (s->n)
+        msg_free(s->at[--s->n]);
+}
+
+/* Frames that the card wrote and nobody gets: the buffer stays in the ring. */
+static inline void ring_bad(struct netdev *d)
+{
+    d->stats.rx_bad++;
+    d->k->drops[DROP_NIC_BAD]++;
+}
+
+static inline void ring_nobuf(struct netdev *d)
+{
+    d->stats.rx_nobuf++;
+    d->k->drops[DROP_NO_BUFFER]++;
+}
+
+/* What a card can be given at all: not longer than a frame may be, and not nothing. */
+static inline bool frame_fits(const struct msg *m)
+{
+    return m->total - 1 < FRAME_MAX;
+}
+
+/* One part, and of a length that a frame may have. */
+static inline bool frame_plain(const struct msg *m)
+{
+    return !m->more && m->total - FRAME_MIN <= FRAME_MAX - FRAME_MIN;
+}
+
+/* Bytes of zeros behind the frame. */
+static inline uint32_t frame_padding(const struct msg *m)
+{
+    return m->total < FRAME_MIN ? FRAME_MIN - m->total : 0;
+}
+
+/* Parts that are not empty, the padding not counted. */
+static inline uint32_t frame_parts(const struct msg *m)
+{
+    uint32_t n = 0;
+    for (; m; m = m->more)
+        n += m->len != 0;
+    return n;
+}
+
+#endif

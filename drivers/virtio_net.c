@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtio-net, the frames. Called by the kernel through struct netdev_ops; owns every message on its
+ * rings. start fails when there are no buffers or the card refuses what we can do.
+ *
+ * The header that goes before each frame lies in the headroom of its message, so that a frame is
+ * one descriptor. What the card says (ids, lengths, indices) is checked before it is used. The
+ * receive ring is never short of buffers for long: without a new one the old one goes back.
+ */
+#include "drivers/virtio_net.h"
+
+#include <string.h>
+
+enum { RX_BATCH = 32 }; /* entries given back per notification */
+
+/* Tell the card that there is more in `avail`, unless it has said that it looks by itself. */
+static void notify(struct virtio_net *c, struct virtio_queue *q, uint16_t number)
+{
+    q->told = q->avail;
+    dma_exchange();
+    if (q->mem->used.flags & VIRTIO_NO_NOTIFY)
+        return;
+    mmio_write16(c->bells, q->bell, number);
+    c->dev.stats.doorbells++;
+}
+
+static void queue_give(struct virtio_queue *q, uint16_t id)
+{
+    q->mem->avail.ring[q->avail++ & (q->size - 1)] = id;
+}
+
+static void queue_publish(struct virtio_queue *q)
+{
+    dma_publish();
+    q->mem->avail.idx = q->avail;
+}
+
+static void rx_fill(struct virtio_net *c, uint16_t id, struct msg *m)
+{
+    c->rx.m[id] = m;
+    c->rx.mem->desc[id].addr = stash_dma(c->stash, m->data - VIRTIO_HEADER);
+}
+
+static int virtio_net_rx(struct netdev *d, struct msg **burst, int n)
+{
+    struct virtio_net *c = virtio_net_of(d);
+    struct virtio_queue *q = &c->rx;
+    uint16_t done = dma_load16(&q->mem->used.idx);
+    int got = 0;
+    if (q->used == done)
+        return 0;
+    for (; got < n && q->used != done; q->used++) {
+        uint32_t at = q->used & (q->size - 1), id = q->mem->used.ring[at].id;
+        uint32_t len = q->mem->used.ring[at].len - VIRTIO_HEADER;
+        if (UNLIKELY(id >= q->size)) {
+            ring_bad(d);
+            continue;
+        }
+        bool good = len >= FRAME_HEADER && len <= FRAME_MAX;
+        struct msg *m = q->m[id], *fresh = good ? stash_take(c->stash) : NULL;
+        if (LIKELY(fresh != NULL)) {
+            m->len = len;
+            m->total = len;
+            burst[got++] = m;
+            rx_fill(c, (uint16_t)id, fresh);
+        } else if (good) {
+            ring_nobuf(d);
+        } else {
+            ring_bad(d);
+        }
+        queue_give(q, (uint16_t)id);
+    }
+    queue_publish(q);
+    if ((uint16_t)(q->avail - q->told) >= RX_BATCH)
+        notify(c, q, VIRTIO_RX);
+    return got;
+}
+
+static void tx_done(struct virtio_net *c, uint32_t id)
+{
+    struct virtio_queue *q = &c->tx;
+    struct msg *m = id < q->size ? q->m[id] : NULL;
+    if (UNLIKELY(!m)) {
+        ring_bad(&c->dev);
+        return;
+    }
+    q->m[id] = NULL;
+    stash_put(c->stash, m);
+    c->free[c->nfree++] = (uint16_t)id;
+    while (q->mem->desc[id].flags & VIRTIO_DESC_NEXT) {
+        id = q->mem->desc[id].next;
+        c->free[c->nfree++] = (uint16_t)id;
+    }
+}
+
+static void virtio_net_reclaim(struct netdev *d)
+{
+    struct virtio_net *c = virtio_net_of(d);
+    struct virtio_queue *q = &c->tx;
+    uint16_t done = dma_load16(&q->mem->used.idx);
+    for (; q->used != done; q->used++)
+        tx_done(c, q->mem->used.ring[q->used & (q->size - 1)].id);
+}
+
+static void tx_desc(struct virtio_net *c, uint16_t id, uint64_t addr, uint32_t len)
+{
+    c->tx.mem->desc[id] = (struct virtio_desc){.addr = addr, .len = len};
+}
+
+/* The next descriptor of a frame behind `id`. */
+static uint16_t tx_more(struct virtio_net *c, uint16_t id, uint64_t addr, uint32_t len)
+{
+    uint16_t next = c->free[--c->nfree];
+    c->tx.mem->desc[id].flags = VIRTIO_DESC_NEXT;
+    c->tx.mem->desc[id].next = next;
+    tx_desc(c, next, addr, len);
+    return next;
+}
+
+/* May we write the header in front of the data? */
+static bool header_room(const struct msg *m)
+{
+    return m->store == m && m->refs == 1 && m->data - m->room >= VIRTIO_HEADER;
+}
+
+/* A frame in several parts, or short, or whose headroom is not ours; it fits. */
+static void tx_parts(struct virtio_net *c, uint16_t first, const struct msg *m)
+{
+    uint32_t padding = frame_padding(m);
+    uint16_t id = first;
+    tx_desc(c, first, c->zeros, VIRTIO_HEADER);
+    for (const struct msg *part = m; part; part = part->more)
+        if (part->len)
+            id = tx_more(c, id, stash_dma(c->stash, part->data), part->len);
+    if (padding)
+        tx_more(c, id, c->zeros, padding);
+}
+
+/* False: the ring has no room for it. */
+static bool tx_frame(struct virtio_net *c, struct msg *m)
+{
+    bool whole = LIKELY(frame_plain(m) && header_room(m));
+    if (c->nfree < (whole ? 1 : 2 + frame_parts(m)))
+        return false;
+    uint16_t id = c->free[--c->nfree];
+    if (whole) {
+        uint8_t *header = m->data - VIRTIO_HEADER;
+        memset(header, 0, VIRTIO_HEADER);
+        tx_desc(c, id, stash_dma(c->stash, header), m->total + VIRTIO_HEADER);
+    } else {
+        tx_parts(c, id, m);
+    }
+    c->tx.m[id] = m;
+    queue_give(&c->tx, id);
+    return true;
+}
+
+static int virtio_net_tx(struct netdev *d, struct msg **burst, int n)
+{
+    struct virtio_net *c = virtio_net_of(d);
+    if (UNLIKELY(!d->link))
+        return 0;
+    virtio_net_reclaim(d);
+    int sent = 0;
+    for (; sent < n; sent++) {
+        if (UNLIKELY(!frame_fits(burst[sent])))
+            msg_drop(d->k, burst[sent], DROP_NIC_BAD);
+        else if (!tx_frame(c, burst[sent]))
+            break;
+    }
+    if (LIKELY(c->tx.avail != c->tx.told)) {
+        queue_publish(&c->tx);
+        notify(c, &c->tx, VIRTIO_TX);
+    }
+    return sent;
+}
+
+static bool virtio_net_pending(struct netdev *d)
+{
+    const struct virtio_net *c = virtio_net_of(d);
+    return dma_load16(&c->rx.mem->used.idx) != c->rx.used;
+}
+
+static void queue_empty(struct virtio_queue *q)
+{
+    for (uint32_t i = 0; i < VIRTIO_RING; i++) {
+        msg_free(q->m[i]);
+        q->m[i] = NULL;
+    }
+}
+
+static void virtio_net_stop(struct netdev *d)
+{
+    struct virtio_net *c = virtio_net_of(d);
+    virtio_net_quiet(c);
+    queue_empty(&c->rx);
+    queue_empty(&c->tx);
+    stash_drain(c->stash);
+}
+
+static status_t virtio_net_start(struct netdev *d)
+{
+    struct virtio_net *c = virtio_net_of(d);
+    status_t status = virtio_net_configure(c);
+    for (uint16_t i = 0; i < c->rx.size && status == OK; i++) {
+        struct msg *m = stash_take(c->stash);
+        if (!m) {
+            status = E_NOMEM;
+            break;
+        }
+        rx_fill(c, i, m);
+        c->rx.mem->desc[i].len = BUFFER_ROOM + VIRTIO_HEADER;
+        c->rx.mem->desc[i].flags = VIRTIO_DESC_WRITE;
+        queue_give(&c->rx, i);
+    }
+    c->nfree = 0;
+    while (c->nfree < c->tx.size) {
+        c->free[c->nfree] = c->nfree;
+        c->nfree++;
+    }
+    if (status != OK) {
+        virtio_net_stop(d);
+        return status;
+    }
+    queue_publish(&c->rx);
+    virtio_net_go(c);
+    notify(c, &c->rx, VIRTIO_RX);
+    return OK;
+}
+
+const struct netdev_ops virtio_net_ops = {
+    .model = "virtio",
+    .start = virtio_net_start,
+    .stop = virtio_net_stop,
+    .rx = virtio_net_rx,
+    .tx = virtio_net_tx,
+    .reclaim = virtio_net_reclaim,
+    .irq = virtio_net_irq,
+    .pending = virtio_net_pending,
+};
