@@ -151,7 +151,10 @@ static void event_ba(struct path *p, int at, enum event ev)
 static status_t establish(struct path *p, int at)
 {
     struct conn *c = p->state[at];
-    return at == 0 ? OK : c->code->accept(c);
+    if (at == 0)
+        return OK;
+    c->side[SIDE_A].at = at;
+    return c->code->accept(c);
 }
 
 static void moved(struct path *p, int at)
