@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a seed stands for: story, links, hosts, connections. Draws only, does nothing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/scene.h"
+
+static uint64_t between(struct scene *s, uint64_t low, uint64_t high)
+{
+    return low + rng_below(&s->random, high - low + 1);
+}
+
+static bool often(struct scene *s, unsigned percent)
+{
+    return rng_below(&s->random, 100) < percent;
+}
+
+const char *story_name(enum story story)
+{
+    static const char *const names[] = {"plain",       "client resets", "server resets", "refused",
+                                        "server down", "client gone",   "server gone"};
+    return names[story];
+}
+
+static void way_draw(struct scene *s, struct simway *w)
+{
+    w->delay_ns = between(s, 20, 20000) * US;
+    if (often(s, 30))
+        w->jitter_ns = between(s, 1, 5000) * US;
+    if (often(s, 30)) {
+        w->rate_bps = between(s, 1, 100) * 1000000;
+        w->queue_bytes = (uint32_t)between(s, 8000, 200000);
+    }
+    if (!s->faulty)
+        return;
+    if (often(s, 70))
+        w->loss_ppm = (uint32_t)rng_below(&s->random, 200001);
+    if (often(s, 50))
+        w->double_ppm = (uint32_t)rng_below(&s->random, 100001);
+    if (often(s, 50))
+        w->damage_ppm = (uint32_t)rng_below(&s->random, 50001);
+    if (often(s, 50)) {
+        w->reorder_ppm = (uint32_t)rng_below(&s->random, 200001);
+        w->reorder_ns = between(s, 100, 60000) * US;
+    }
+}
+
+void plan_links(struct scene *s)
+{
+    for (int l = 0; l < 2; l++)
+        for (int e = 0; e < 2; e++)
+            way_draw(s, simlink_way(s->link[l], e));
+}
+
+void plan_links_clean(struct scene *s)
+{
+    for (int l = 0; l < 2; l++)
+        for (int e = 0; e < 2; e++)
+            *simlink_way(s->link[l], e) = (struct simway){.delay_ns = 50 * US};
+}
+
+struct model_conf plan_model(struct scene *s, int side)
+{
+    static const uint32_t buffers[] = {1, 7, 100, 536, 1460, 4096, 16384, 65535, 65535, 262144};
+    struct model_conf c = {
+        .ip = side ? 0x0a000202 : 0x0a000102,
+        .gateway = side ? 0x0a000201 : 0x0a000101,
+        .mac = {2, 0, 0, 0, 0, (uint8_t)(side + 1)},
+        .mss = (uint16_t)(often(s, 70) ? 1460 : between(s, 100, 1460)),
+        .flight = (uint32_t)between(s, 1, 16),
+        .wscale = often(s, 50),
+        .stamps = often(s, 50),
+        .sackok = often(s, 50),
+        .msl_ns = 120 * SECOND,
+    };
+    c.buffer = buffers[rng_below(&s->random, ARRAY_LEN(buffers))];
+    if (!c.wscale && c.buffer > 65535)
+        c.buffer = 65535;
+    if (often(s, 60))
+        c.delack_ns = between(s, 1, 200) * MS;
+    return c;
+}
+
+static uint64_t bytes_draw(struct scene *s)
+{
+    static const uint64_t most[] = {0, 1, 100, 3000, 30000, 30000, 150000};
+    uint64_t m = most[rng_below(&s->random, ARRAY_LEN(most))];
+    return m > 1 ? between(s, 1, m) : m;
+}
+
+static void end_draw(struct scene *s, struct end *e)
+{
+    *e = (struct end){.abort_sent = END_NEVER_BYTES, .abort_got = END_NEVER_BYTES};
+    e->out_bytes = bytes_draw(s);
+    e->out_chunk = (uint32_t)(often(s, 50) ? 65536 : between(s, 1, 3000));
+    e->in_chunk = (uint32_t)(often(s, 60) ? 65536 : between(s, 1, 5000));
+    if (often(s, 30))
+        e->in_gap_ns = between(s, 1, 20) * MS;
+    if (often(s, 25)) {
+        e->out_pause_at = rng_below(&s->random, e->out_bytes + 1);
+        e->out_pause_ns = between(s, 1, 30000) * MS;
+    }
+    if (often(s, 25)) {
+        e->in_pause_at = rng_below(&s->random, 20000);
+        e->in_pause_ns = between(s, 1, 60000) * MS;
+    }
+}
+
+/* A tiny window, or crumbs now and then, make many bytes last for hours. */
+static void end_limit(struct end *e, uint64_t limit)
+{
+    if (e->out_bytes > limit)
+        e->out_bytes = limit;
+}
+
+static uint64_t limit_by(const struct peer *to, const struct end *reader)
+{
+    uint64_t limit = UINT64_MAX;
+    if (to->is_model && to->model.conf.buffer < 1000)
+        limit = to->model.conf.buffer * 20ULL + 20;
+    if (reader->in_gap_ns && reader->in_chunk * 2000ULL < limit)
+        limit = reader->in_chunk * 2000ULL;
+    return limit;
+}
+
+static void abort_draw(struct scene *s, struct end *e, const struct end *other)
+{
+    if (often(s, 50))
+        e->abort_sent = (int64_t)rng_below(&s->random, e->out_bytes + 1);
+    else
+        e->abort_got = (int64_t)rng_below(&s->random, other->out_bytes + 1);
+}
+
+static void pair_draw(struct scene *s, struct pair *p, uint64_t number)
+{
+    end_draw(s, &p->client);
+    end_draw(s, &p->server);
+    p->client.out_stream = p->server.in_stream = s->seed * 16 + number * 2;
+    p->server.out_stream = p->client.in_stream = s->seed * 16 + number * 2 + 1;
+    p->client.shut_last = often(s, 30);
+    p->server.shut_last = !p->client.shut_last && often(s, 60);
+    end_limit(&p->client, limit_by(&s->peer[1], &p->server));
+    end_limit(&p->server, limit_by(&s->peer[0], &p->client));
+    if (s->story == STORY_CLIENT_RESETS)
+        abort_draw(s, &p->client, &p->server);
+    if (s->story == STORY_SERVER_RESETS)
+        abort_draw(s, &p->server, &p->client);
+    p->start_ns = often(s, 50) ? 0 : between(s, 1, 500) * MS;
+}
+
+void plan_warm(struct scene *s)
+{
+    struct pair *p = &s->pair[SCENE_CONNS];
+    const struct end plain = {.abort_sent = END_NEVER_BYTES,
+                              .abort_got = END_NEVER_BYTES,
+                              .out_bytes = 50,
+                              .out_chunk = 1000,
+                              .in_chunk = 1000};
+    p->client = p->server = plain;
+    p->client.out_stream = p->server.in_stream = s->seed * 16 + 14;
+    p->server.out_stream = p->client.in_stream = s->seed * 16 + 15;
+}
+
+void plan_draw(struct scene *s)
+{
+    unsigned story = (unsigned)rng_below(&s->random, 100);
+    s->story = story < 66   ? STORY_PLAIN
+               : story < 75 ? STORY_CLIENT_RESETS
+               : story < 84 ? STORY_SERVER_RESETS
+               : story < 88 ? STORY_REFUSED
+               : story < 92 ? STORY_SERVER_DOWN
+               : story < 96 ? STORY_CLIENT_GONE
+                            : STORY_SERVER_GONE;
+    s->faulty = often(s, 80);
+    s->npairs = (int)between(s, 1, SCENE_CONNS);
+    s->gone_ns = between(s, 0, 3000) * MS;
+    for (int i = 0; i < 2; i++) {
+        s->peer[i].is_model = often(s, 50);
+        s->peer[i].model.conf = plan_model(s, i);
+    }
+    for (int i = 0; i < s->npairs; i++)
+        pair_draw(s, &s->pair[i], (uint64_t)i);
+}
+
+/* Nobody gives up for lost segments but in the stories that do not end by FIN: there a reset may be
+ * lost, and only time clears up. */
+void plan_box(struct scene *s, char *words, size_t n)
+{
+    static const char *const policies[] = {"fifo", "share", "edf"};
+    bool vanishes = s->story >= STORY_SERVER_DOWN, ends = s->story != STORY_PLAIN;
+    snprintf(words, n,
+             "paths=256 flows=1024 sched=%s msl=120s connect=%s giveup=%s idle=%s halfidle=%s "
+             "tcp.timestamps=%s tcp.sack=%s tcp.sndbuf=%s tcp.rcvbuf=%s",
+             policies[rng_below(&s->random, 3)], vanishes ? "30s" : "3600s",
+             vanishes ? "120s" : "7200s", ends ? "300s" : "7440s", ends ? "300s" : "7200s",
+             often(s, 70) ? "on" : "off", often(s, 70) ? "on" : "off", often(s, 30) ? "4k" : "128k",
+             often(s, 30) ? "4k" : "128k");
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The seeded simulation's program: a forwarder between a client and a server over bad links.
+ *
+ *     run [--graph G] [--seed N | --seeds FIRST:COUNT] [--trace PREFIX]
+ *
+ * Without --graph even seeds take firewall-1path and odd ones firewall-2path. A failing seed prints
+ * one line `failed seed N GRAPH: why`; the last line is `ran ...` with what happened in all. A seed
+ * that kills the process is reported by the signal's handler. Exit status 1: a seed has failed.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/sim/scene.h"
+
+enum { CONSOLE = 8192 };
+
+static struct scene scene;
+static char console[CONSOLE];
+static size_t nconsole;
+static bool aloud;
+
+/* The kernels' logs, of which the end is printed when a seed fails. */
+static void console_put(const char *text, size_t n)
+{
+    if (aloud) {
+        fwrite(text, 1, n, stdout);
+        return;
+    }
+    if (n > CONSOLE / 2)
+        return;
+    if (nconsole + n > CONSOLE) {
+        memmove(console, console + CONSOLE / 2, nconsole - CONSOLE / 2);
+        nconsole -= CONSOLE / 2;
+    }
+    memcpy(console + nconsole, text, n);
+    nconsole += n;
+}
+
+static void died(int number)
+{
+    char text[128];
+    int n = snprintf(text, sizeof text, "\nfailed seed %llu %s: signal %d\n",
+                     (unsigned long long)scene.seed, scene.graph, number);
+    if (n > 0 && write(1, text, (size_t)n) < 0)
+        _exit(2);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static const char *graph_of(uint64_t seed, const char *wanted)
+{
+    return wanted ? wanted : seed % 2 ? "firewall-2path" : "firewall-1path";
+}
+
+static void summary(const struct totals *t)
+{
+    printf("ran %llu seeds (", (unsigned long long)t->runs);
+    for (int i = 0; i < STORY_COUNT; i++)
+        printf("%s%s %llu", i ? ", " : "", story_name((enum story)i),
+               (unsigned long long)t->story[i]);
+    printf("), %llu model hosts of %llu; %llu connections (closed %llu, reset %llu, aborted %llu), "
+           "%llu bytes, %llu joins; %llu frames: lost %llu, doubled %llu, damaged %llu, "
+           "reordered %llu, overflowed %llu\n",
+           (unsigned long long)t->models, (unsigned long long)t->runs * 2,
+           (unsigned long long)t->conns, (unsigned long long)t->closed,
+           (unsigned long long)t->reset, (unsigned long long)t->aborted,
+           (unsigned long long)t->bytes, (unsigned long long)t->joined,
+           (unsigned long long)t->frames, (unsigned long long)t->lost,
+           (unsigned long long)t->doubled, (unsigned long long)t->damaged,
+           (unsigned long long)t->reordered, (unsigned long long)t->overflowed);
+}
+
+int main(int argc, char **argv)
+{
+    const char *only = NULL, *trace = NULL;
+    uint64_t first = 1, number = 100;
+    struct totals t = {0};
+    bool good = true;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--graph") == 0) {
+            only = argv[i + 1];
+        } else if (strcmp(argv[i], "--trace") == 0) {
+            trace = argv[i + 1];
+        } else if (strcmp(argv[i], "--seed") == 0) {
+            first = strtoull(argv[i + 1], NULL, 10);
+            number = 1;
+            aloud = true;
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            char *colon;
+            first = strtoull(argv[i + 1], &colon, 10);
+            number = *colon == ':' ? strtoull(colon + 1, NULL, 10) : 1;
+        } else {
+            fprintf(stderr, "usage: run [--graph G] [--seed N | --seeds FIRST:COUNT] "
+                            "[--trace PREFIX]\n");
+            return 2;
+        }
+    }
+    ground_console(console_put);
+    signal(SIGABRT, died);
+    signal(SIGSEGV, died);
+    for (uint64_t seed = first; seed < first + number; seed++) {
+        nconsole = 0;
+        if (!scene_run(&scene, seed, graph_of(seed, only), trace, &t)) {
+            good = false;
+            printf("failed seed %llu %s: %s, %s%s\n", (unsigned long long)seed, scene.graph,
+                   story_name(scene.story), scene.why, scene.faulty ? " (bad links)" : "");
+        }
+        fflush(stdout);
+    }
+    summary(&t);
+    return good ? 0 : 1;
+}
