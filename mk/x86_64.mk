@@ -2,25 +2,27 @@
 # The image that boots: newlib, the objects of the bare machine, build/x86_64/GRAPH.elf, the ISO.
 # An object is compiled once, whatever graphs it goes into.
 
-# newlib, once, by gcc whatever CC is; only the C library, from Debian's source package. The
-# headers of the compiler itself (stdint, stdarg) and newlib's are all that C sees here.
+# newlib, once, by gcc whatever CC is, from Debian's source package. Its headers and those of the
+# compiler itself (stdint, stdarg) are all that C sees here.
 NEWLIB := build/newlib
-NEWLIB_SOURCE := $(lastword $(sort $(wildcard /usr/src/newlib/newlib-*.tar.xz)))
 # Told not to be Linux: the host's compiler is used for a machine without a system.
 NOT_LINUX := -U__linux__ -U__linux -Ulinux -U__gnu_linux__ -U__unix__ -U__unix -Uunix
 NEWLIB_CFLAGS := -O2 -w -fno-pic -fno-pie -ffunction-sections -fdata-sections -fno-stack-protector $(NOT_LINUX)
+NEWLIB_CONFIG := --host=x86_64-pc-elf --build=x86_64-pc-linux-gnu --disable-multilib --disable-newlib-multithread \
+    --disable-newlib-iconv --disable-newlib-mb --enable-newlib-io-long-long --enable-newlib-io-c99-formats \
+    --disable-newlib-io-pos-args --disable-newlib-wide-orient --disable-newlib-fseek-optimization \
+    --disable-dependency-tracking
 
-$(NEWLIB)/libc.a:
+$(eval $(call text_file,build/newlib.config,$(NEWLIB_CFLAGS) $(NEWLIB_CONFIG)))
+
+$(NEWLIB)/libc.a: build/newlib.config
 	@tools/deps.sh build
 	@echo "  newlib (once, about a minute)"
 	@rm -rf $(NEWLIB) && mkdir -p $(NEWLIB)/source $(NEWLIB)/build
-	@tar -xf $(NEWLIB_SOURCE) -C $(NEWLIB)/source --strip-components=1 --wildcards '*/newlib' '*/config*' \
-	    '*/install-sh' '*/missing' '*/compile' '*/depcomp' '*/mkinstalldirs' '*/symlink-tree' '*/lt*' '*/libtool*'
+	@tar -xf "$$(ls /usr/src/newlib/newlib-*.tar.xz | tail -n 1)" -C $(NEWLIB)/source --strip-components=1
 	@cd $(NEWLIB)/build && { CC=gcc AR=ar RANLIB=ranlib CFLAGS="$(NEWLIB_CFLAGS)" \
-	    ../source/newlib/configure --host=x86_64-pc-elf --build=x86_64-pc-linux-gnu --disable-multilib \
-	    --disable-newlib-multithread --disable-newlib-iconv --disable-newlib-mb --enable-newlib-io-long-long \
-	    --disable-newlib-io-pos-args --disable-newlib-wide-orient --disable-newlib-fseek-optimization \
-	    --disable-dependency-tracking && $(MAKE) --no-print-directory; } > log 2>&1 || { tail -20 log; exit 1; }
+	    ../source/newlib/configure -C $(NEWLIB_CONFIG) && $(MAKE) --no-print-directory; \
+	    } > log 2>&1 || { tail -n 20 log; exit 1; }
 	@cp -r $(NEWLIB)/source/newlib/libc/include $(NEWLIB)/include
 	@cp -r $(NEWLIB)/build/targ-include/. $(NEWLIB)/include
 	@cp $(NEWLIB)/build/libc.a $@.new
