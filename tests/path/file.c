@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Script files: their lines, tests and loops. The notation is described in README.md. */
+#define _POSIX_C_SOURCE 200809L
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/graphs.h"
+#include "tests/path/script.h"
+
+enum { LINE_MAX_ = 4096, TOLERANCE_PERCENT = 5 };
+static const uint64_t at_once_ns = 5 * MS, slack_ns = 10 * MS;
+
+struct file {
+    const char *name, *only;
+    bool keep;
+    char graph[64], words[1024];
+    struct host host[HOSTS];
+    int nhosts, line;
+    struct stage *s; /* the test that runs; NULL: between tests, or this one is skipped */
+    char title[256], trace[256];
+    bool skipping;
+    int failed, ran;
+};
+
+static char *word_next(char **line)
+{
+    char *w = *line + strspn(*line, " \t");
+    bool quoted = *w == '"';
+    char *end = quoted ? strchr(w + 1, '"') : w + strcspn(w, " \t");
+    w += quoted;
+    *line = end && *end ? end + 1 : w + strlen(w);
+    if (end)
+        *end = 0;
+    return w;
+}
+
+static void finish(struct file *f)
+{
+    if (f->s) {
+        if (stage_end(f->s)) {
+            printf("ok %s\n", f->title);
+            if (!f->keep)
+                remove(f->trace);
+        } else {
+            for (char *c = f->s->why; *c; c++) /* one line for the verdict, the rest below */
+                if (*c == '\n')
+                    *c = ';';
+            printf("not ok %s: %s; frames in %s\n", f->title, f->s->why, f->trace);
+            f->failed++;
+        }
+        fflush(stdout);
+        free(f->s);
+    }
+    f->s = NULL;
+    f->skipping = false;
+}
+
+static void begin(struct file *f, char *line)
+{
+    char words[2048];
+    finish(f);
+    snprintf(f->title, sizeof f->title, "%s", word_next(&line));
+    if (f->only && !strstr(f->title, f->only)) {
+        f->skipping = true;
+        return;
+    }
+    f->s = calloc(1, sizeof *f->s);
+    if (!f->s)
+        abort();
+    f->ran++;
+    snprintf(words, sizeof words, "%s %s", f->words, line);
+    mkdir("build", 0777);
+    mkdir("build/test", 0777);
+    const char *base = strrchr(f->name, '/');
+    snprintf(f->trace, sizeof f->trace, "build/test/%.100s-%d-%ld.pcap", base ? base + 1 : f->name,
+             f->line, (long)getpid());
+    for (int i = 0; i < f->nhosts; i++)
+        stage_host(f->s, &f->host[i]);
+    const struct graph *g = graph_named(f->graph);
+    if (!g)
+        stage_fail(f->s, "line %d: no graph '%s'", f->line, f->graph);
+    else
+        stage_boot(f->s, g, words, f->trace);
+}
+
+/* host NAME CARD ADDRESS via ADDRESS [MAC] */
+static bool host_line(struct file *f, const char *line)
+{
+    struct host *h = &f->host[f->nhosts];
+    unsigned a[4], b[4];
+    unsigned long long m[6];
+    int got;
+    if (f->nhosts == HOSTS)
+        return false;
+    memset(h, 0, sizeof *h);
+    got = sscanf(line, "%15s %d %u.%u.%u.%u via %u.%u.%u.%u %llx:%llx:%llx:%llx:%llx:%llx", h->name,
+                 &h->card, &a[0], &a[1], &a[2], &a[3], &b[0], &b[1], &b[2], &b[3], &m[0], &m[1],
+                 &m[2], &m[3], &m[4], &m[5]);
+    if (got != 10 && got != 16)
+        return false;
+    h->addr = a[0] << 24 | a[1] << 16 | a[2] << 8 | a[3];
+    h->via = b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
+    h->mac = 0x020000000000 | (h->addr & 0xffff);
+    for (int i = 0; got == 16 && i < 6; i++)
+        h->mac = (i ? h->mac : 0) << 8 | m[i];
+    h->arp = true;
+    f->nhosts++;
+    return true;
+}
+
+static bool time_read(const char *text, char **end, uint64_t *ns)
+{
+    double v = strtod(text, end);
+    if (*end == text || v < 0 || v > 1e6)
+        return false;
+    *ns = (uint64_t)(v * 1e9);
+    return true;
+}
+
+/* +T: after the last line; +T~U between; *: any time. Without: at once. */
+static bool when(struct stage *s, char **line, uint64_t *from, uint64_t *until)
+{
+    char *w = *line, *end;
+    uint64_t a, b;
+    *from = 0;
+    *until = s->last + at_once_ns;
+    if (simworld_now(s->world) + at_once_ns > *until)
+        *until = simworld_now(s->world) + at_once_ns;
+    if (*w == '*') {
+        *until = s->last + 3600 * SECOND;
+        *line = w + 1;
+        return true;
+    }
+    if (*w != '+')
+        return true;
+    if (!time_read(w + 1, &end, &a))
+        return false;
+    b = a + a * TOLERANCE_PERCENT / 100 + slack_ns;
+    a = a > slack_ns ? a - slack_ns : 0;
+    if (*end == '~') {
+        time_read(w + 1, &end, &a);
+        if (!time_read(end + 1, &end, &b))
+            return false;
+    }
+    *from = s->last + a;
+    *until = s->last + b;
+    *line = end;
+    return true;
+}
+
+/* [TIME] HOST > PACKET, or HOST < PACKET */
+static bool packet_line(struct file *f, char *line, uint64_t bump)
+{
+    struct stage *s = f->s;
+    struct packet p;
+    char why[TEXT_MAX];
+    uint64_t from, until, exact = 0;
+    bool timed = *line == '+';
+    char *end;
+    if (timed && !time_read(line + 1, &end, &exact))
+        return stage_fail(s, "a time such as +0.2 expected");
+    if (!when(s, &line, &from, &until))
+        return stage_fail(s, "a time such as +0.2 or +0.1~0.3 expected");
+    char *name = word_next(&line), *arrow = word_next(&line);
+    struct host *h = host_named(s, name);
+    if (!h || (strcmp(arrow, ">") != 0 && strcmp(arrow, "<") != 0))
+        return stage_fail(s, "'%s %s': expected HOST > PACKET, HOST < PACKET or a command", name,
+                          arrow);
+    if (!packet_parse(line, &p, bump, why)) {
+        free(p.data);
+        return stage_fail(s, "%s", why);
+    }
+    bool good;
+    if (*arrow == '<') {
+        good = talk_expect(s, h, &p, from, until);
+    } else {
+        uint64_t at = s->last + exact, now = simworld_now(s->world);
+        good = *why ? stage_fail(s, "%s", why)
+                    : stage_run(s, at > now ? at : now) && talk_send(s, h, &p);
+        s->last = simworld_now(s->world);
+        good = good && stage_run(s, s->last);
+    }
+    free(p.data);
+    return good;
+}
+
+static bool expect_drop(struct stage *s, char *line, bool allow)
+{
+    char *name = word_next(&line);
+    for (int i = 0; i < DROP_COUNT; i++) {
+        if (strcmp(drop_name((enum drop)i), name) != 0)
+            continue;
+        s->allowed[i] |= allow;
+        s->drops[i] += strtoull(line, NULL, 0);
+        if (!allow && s->k->drops[i] != s->drops[i])
+            return stage_fail(s, "drop %s: %llu, expected %llu", name,
+                              (unsigned long long)s->k->drops[i], (unsigned long long)s->drops[i]);
+        return true;
+    }
+    return stage_fail(s, "no drop reason '%s'", name);
+}
+
+static bool expect_path(struct stage *s, char *line, bool none)
+{
+    const char *name = word_next(&line);
+    unsigned long count = 0, want = strtoul(line, NULL, 10);
+    for (uint32_t i = 0; i < s->k->paths_size; i++)
+        count += s->k->paths[i] && strcmp(s->k->paths[i]->shape->name, name) == 0;
+    if (none ? count == 0 : want ? count == want : count > 0)
+        return true;
+    stage_command(s, "show paths");
+    return stage_fail(s, "%lu paths '%s'; %.600s", count, name, s->text);
+}
+
+static bool expect_says(struct stage *s, char *line, bool none)
+{
+    const char *command_line = word_next(&line), *text = word_next(&line);
+    stage_command(s, command_line);
+    if (!strstr(s->text, text) == none)
+        return true;
+    return stage_fail(s, "`%s` does%s say '%s': %.400s", command_line, none ? "" : " not", text,
+                      s->text);
+}
+
+static bool expect_number(struct stage *s, const char *what, char *line)
+{
+    const struct kernel *k = s->k;
+    unsigned long want = strtoul(line, NULL, 10), is;
+    if (strcmp(what, "paths") == 0)
+        is = k->paths_live - s->start.paths;
+    else if (strcmp(what, "flows") == 0)
+        is = k->flows.count - s->start.flows;
+    else if (strcmp(what, "messages") == 0)
+        is = k->msgs.live[MSG_SMALL] + k->msgs.live[MSG_FULL] - s->start.small - s->start.full;
+    else
+        return stage_fail(s, "expect what? '%s'", what);
+    return is == want ||
+           stage_fail(s, "%lu %s more than at the start, expected %lu", is, what, want);
+}
+
+static bool expect_line(struct stage *s, char *line)
+{
+    char *what = word_next(&line);
+    bool none = strcmp(what, "no") == 0;
+    if (none)
+        what = word_next(&line);
+    if (!stage_run(s, simworld_now(s->world)))
+        return false;
+    if (strcmp(what, "drop") == 0)
+        return expect_drop(s, line, false);
+    if (strcmp(what, "path") == 0)
+        return expect_path(s, line, none);
+    if (strcmp(what, "says") == 0)
+        return expect_says(s, line, none);
+    return expect_number(s, what, line);
+}
+
+/* silence T: time goes by, and nobody hears anything. */
+static bool silence(struct stage *s, const char *line)
+{
+    char *end;
+    uint64_t ns;
+    if (!time_read(line, &end, &ns))
+        return stage_fail(s, "silence: a time in seconds expected");
+    if (!stage_run(s, simworld_now(s->world) + ns))
+        return false;
+    s->last = simworld_now(s->world);
+    for (int i = 0; i < s->nhosts; i++) {
+        struct heard *f = host_next(&s->host[i]);
+        struct packet p;
+        char text[512], why[TEXT_MAX];
+        if (!f)
+            continue;
+        packet_read(f->bytes, f->n, &p, why);
+        packet_text(&p, text, sizeof text);
+        return stage_fail(s, "%s got what was not expected: %s", s->host[i].name, text);
+    }
+    return true;
+}
+
+static bool line_run(struct file *f, char *line, uint64_t bump);
+
+/* for X FROM TO: LINE, with $X replaced; repeat N: LINE, where numbers with a + grow. */
+static bool loop(struct file *f, char *line, bool counted)
+{
+    char name[16] = "", text[LINE_MAX_];
+    unsigned long from = 0, to = 0;
+    char *colon = strchr(line, ':');
+    int got = counted ? sscanf(line, "%lu", &to) : sscanf(line, "%15s %lu %lu", name, &from, &to);
+    if (!colon || got != (counted ? 1 : 3))
+        return stage_fail(f->s, "expected `for X FROM TO: ...` or `repeat N: ...`");
+    for (unsigned long i = from; counted ? i < to : i <= to; i++) {
+        char *out = text;
+        for (const char *in = colon + 1; *in && out < text + sizeof text - 24;) {
+            if (!counted && *in == '$' && strncmp(in + 1, name, strlen(name)) == 0) {
+                out += sprintf(out, "%lu", i);
+                in += 1 + strlen(name);
+            } else {
+                *out++ = *in++;
+            }
+        }
+        *out = 0;
+        if (!line_run(f, text, counted ? i : 0))
+            return false;
+    }
+    return true;
+}
+
+static bool line_run(struct file *f, char *line, uint64_t bump)
+{
+    struct stage *s = f->s;
+    line += strspn(line, " \t");
+    char *rest = line + strcspn(line, " \t");
+    size_t n = (size_t)(rest - line);
+    rest += strspn(rest, " \t");
+#define IS(word) (n == sizeof word - 1 && memcmp(line, word, n) == 0)
+    if (IS("for") || IS("repeat"))
+        return loop(f, rest, IS("repeat"));
+    if (IS("expect"))
+        return expect_line(s, rest);
+    if (IS("allow"))
+        return expect_drop(s, rest + (strncmp(rest, "drop ", 5) == 0 ? 5 : 0), true);
+    if (IS("silence"))
+        return silence(s, rest);
+    if (IS("command")) {
+        stage_command(s, word_next(&rest));
+        return true;
+    }
+    if (IS("arp")) { /* arp HOST off|on: answers by itself */
+        struct host *h = host_named(s, word_next(&rest));
+        if (!h)
+            return stage_fail(s, "arp: no such host");
+        h->arp = strcmp(word_next(&rest), "off") != 0;
+        return true;
+    }
+#undef IS
+    return packet_line(f, line, bump);
+}
+
+static void file_line(struct file *f, char *line)
+{
+    char copy[LINE_MAX_], *rest = line;
+    line[strcspn(line, "\n")] = 0;
+    line += strspn(line, " \t");
+    if (!*line || *line == '#')
+        return;
+    rest = line;
+    snprintf(copy, sizeof copy, "%s", line);
+    char *first = word_next(&rest);
+    if (strcmp(first, "test") == 0) {
+        begin(f, rest);
+    } else if (strcmp(first, "graph") == 0) {
+        finish(f);
+        f->nhosts = 0;
+        snprintf(f->graph, sizeof f->graph, "%s", word_next(&rest));
+        snprintf(f->words, sizeof f->words, "%s", rest);
+    } else if (strcmp(first, "host") == 0) {
+        if (!host_line(f, rest)) {
+            printf("not ok %s:%d: expected host NAME CARD ADDRESS via ADDRESS [MAC]\n", f->name,
+                   f->line);
+            f->failed++;
+        }
+    } else if (f->s && !*f->s->why && !line_run(f, copy, 0)) {
+        char why[WHY];
+        memcpy(why, f->s->why, sizeof why);
+        snprintf(f->s->why, sizeof f->s->why, "%s:%d: %.800s", f->name, f->line, why);
+    } else if (!f->s && !f->skipping) {
+        printf("not ok %s:%d: '%s' stands before the first test\n", f->name, f->line, first);
+        f->failed++;
+        f->skipping = true;
+    }
+}
+
+int file_run(const char *name, const char *only, bool keep)
+{
+    static struct file f;
+    char line[LINE_MAX_];
+    FILE *in = fopen(name, "r");
+    f = (struct file){.name = name, .only = only, .keep = keep};
+    if (!in) {
+        printf("not ok %s: %s\n", name, strerror(errno));
+        return -1;
+    }
+    while (fgets(line, sizeof line, in)) {
+        f.line++;
+        file_line(&f, line);
+    }
+    fclose(in);
+    finish(&f);
+    if (!f.ran && !only) {
+        printf("not ok %s: no test in it\n", name);
+        f.failed++;
+    }
+    return f.failed;
+}
