@@ -75,9 +75,12 @@ static bool duplicate(const struct tcb *c, const struct segment *g, uint32_t wnd
            g->ack == c->snd_una && wnd == c->snd_wnd;
 }
 
+/* An acknowledgement of something new is the youngest there is, though its sequence number may be
+ * that of a FIN sent again: without its window, snd_una would move the old one's edge. */
 static void window_update(struct tcb *c, const struct segment *g, uint32_t wnd)
 {
-    if (!seq_lt(c->snd_wl1, g->seq) && !(c->snd_wl1 == g->seq && seq_le(c->snd_wl2, g->ack)))
+    if (!seq_lt(c->snd_wl1, g->seq) && !(c->snd_wl1 == g->seq && seq_le(c->snd_wl2, g->ack)) &&
+        !seq_gt(g->ack, c->snd_una))
         return;
     c->snd_wnd = wnd;
     c->snd_wl1 = g->seq;
@@ -106,9 +109,12 @@ bool tcp_ack(struct tcb *c, const struct segment *g)
         if (g->ack == c->snd_una)
             c->snd_nxt = c->snd_una;
     }
-    if (seq_gt(g->ack, c->snd_una))
+    if (seq_gt(g->ack, c->snd_una)) {
+        window_update(c, g, wnd); /* loss recovery sends at once, and not beyond the edge */
         newly_acked(c, g);
-    else if (more || duplicate(c, g, wnd))
+        return true;
+    }
+    if (more || duplicate(c, g, wnd))
         recover_dupack(c, more);
     if (c->state != TCP_CLOSED && seq_ge(g->ack, c->snd_una))
         window_update(c, g, wnd);
