@@ -114,6 +114,13 @@ static size_t ip_build(const struct packet *p, uint8_t *at)
         if (p->top == L_UDP && !has(p, UDP_SUM) && !sum[0] && !sum[1])
             put(sum, 2, 0xffff); /* RFC 768: zero means none */
     }
+    if (has(p, IP_FROM)) { /* a fragment: these bytes of the datagram */
+        size_t from = p->v[IP_FROM], take = get(p, IP_BYTES, n - from);
+        memmove(at + head, at + head + from, take);
+        put(at + 2, 2, get(p, IP_LEN, head + take));
+        put(at + 6, 2, get(p, IP_MF, from + take < n) << 13 | get(p, IP_OFF, from) / 8);
+        n = take;
+    }
     put(at + 10, 2, has(p, IP_SUM) ? p->v[IP_SUM] : packet_sum(at, head, 0));
     return head + n;
 }

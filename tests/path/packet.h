@@ -36,6 +36,8 @@
     X(IP, SUM, "sum", NUM)       \
     X(IP, SRC, "src", ADDR)      \
     X(IP, DST, "dst", ADDR)      \
+    X(IP, FROM, "from", NUM)     \
+    X(IP, BYTES, "bytes", NUM)   \
     X(ICMP, TYPE, "type", NUM)   \
     X(ICMP, CODE, "code", NUM)   \
     X(ICMP, SUM, "sum", NUM)     \
@@ -71,6 +73,7 @@ enum { PACKET_MAX = 70000, TEXT_MAX = 256, POKES = 4 };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK_FLAG = 16, TCP_URG = 32 };
 
 struct packet {
+    enum layer at;           /* the layer named last: whose fields are meant */
     enum layer top;          /* the highest layer named */
     uint64_t given;          /* bit per field */
     uint64_t v[FIELD_COUNT]; /* numbers, addresses in host order, 48-bit MACs */

@@ -221,9 +221,10 @@ static bool assign(const char *name, const char *text, struct packet *p, uint64_
     }
     if (strcmp(name, "opt") == 0)
         return hex(text, p->ipopt, 40, &p->nipopt) && p->nipopt % 4 == 0;
-    for (int layer = (int)p->top; layer >= 0; layer--) /* the nearest layer below that has it */
+    const enum layer below[] = {p->at, p->at > L_IP ? L_IP : p->at, L_ETH};
+    for (unsigned i = 0; i < ARRAY_LEN(below); i++)
         for (int f = 0; f < FIELD_COUNT; f++)
-            if ((int)fields[f].layer == layer && strcmp(fields[f].name, name) == 0)
+            if (fields[f].layer == below[i] && strcmp(fields[f].name, name) == 0)
                 return value(fields[f].kind, text, bump, &v) && (set(p, (enum field)f, v), true);
     return false;
 }
@@ -249,14 +250,15 @@ static bool word(char *w, struct packet *p, uint64_t bump, char *why)
 {
     for (unsigned i = 0; i < ARRAY_LEN(layer_names); i++) {
         if (strcmp(w, layer_names[i]) == 0) {
-            p->top = (enum layer)i;
+            p->at = (enum layer)i;
+            p->top = p->at > p->top ? p->at : p->top;
             return true;
         }
     }
     for (unsigned i = 0; i < ARRAY_LEN(shorthands); i++) {
         if (strcmp(w, shorthands[i].name) == 0) {
             if (shorthands[i].layer > p->top)
-                p->top = shorthands[i].layer;
+                p->top = p->at = shorthands[i].layer;
             set(p, shorthands[i].field, shorthands[i].v);
             return true;
         }
