@@ -68,11 +68,11 @@ static void newly_acked(struct tcb *c, const struct segment *g)
         tcb_fin_acked(c);
 }
 
-/* RFC 5681 2: what makes an acknowledgement a duplicate. */
+/* RFC 5681 2: what makes an acknowledgement a duplicate. The answer to a window probe is none. */
 static bool duplicate(const struct tcb *c, const struct segment *g, uint32_t wnd)
 {
     return g->len == 0 && !(g->flags & TCP_FIN) && c->snd_max != c->snd_una &&
-           g->ack == c->snd_una && wnd == c->snd_wnd;
+           g->ack == c->snd_una && wnd == c->snd_wnd && c->rexmt_use != TIMER_PERSIST;
 }
 
 /* An acknowledgement of something new is the youngest there is, though its sequence number may be

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/plat.h"
 #include "kernel/services.h"
 #include "modules/wire/cksum.h"
 #include "modules/wire/ip4.h"
@@ -461,6 +462,7 @@ struct tl_conn *tl_connect(struct tl *t, int kernel, uint32_t to, uint16_t port)
     assert_true(u->n < TL_CONNS);
     struct tl_conn *c = &u->conn[u->n++];
     *c = (struct tl_conn){.k = t->k[kernel]};
+    t->k[kernel]->now = plat_now(t->k[kernel]);
     attrs_set_number(&a, ATTR_KIND, PATH_CONN);
     attrs_set_endpoint(&a, ATTR_REMOTE, &remote);
     attrs_set_pointer(&a, ATTR_CONN, c);
@@ -474,30 +476,41 @@ struct tcb *tl_tcb(const struct tl_conn *c)
     return c->p ? tcb_at(c->p, c->at == 0 ? 1 : c->at - 1) : NULL;
 }
 
+/* We call from outside the main loop, which else keeps the kernel's clock. */
+static void now(struct tl_conn *c)
+{
+    c->k->now = plat_now(c->k);
+}
+
 void tl_push(struct tl_conn *c, uint64_t bytes)
 {
+    now(c);
     c->tx_goal += bytes;
     send_more(c);
 }
 
 void tl_shut(struct tl_conn *c)
 {
+    now(c);
     c->shut = true;
     path_event(c->p, c->at, towards_tcp(c), EVENT_EOF);
 }
 
 void tl_reset(struct tl_conn *c)
 {
+    now(c);
     path_event(c->p, c->at, towards_tcp(c), EVENT_RESET);
 }
 
 void tl_answer(struct tl_conn *c)
 {
+    now(c);
     path_event(c->p, c->at, towards_tcp(c), EVENT_ANSWER);
 }
 
 void tl_go(struct tl_conn *c)
 {
+    now(c);
     c->stopped = false;
     path_event(c->p, c->at, towards_tcp(c), EVENT_READY);
 }
