@@ -133,7 +133,8 @@ def make(results, title, *goals):
                           env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")})
     if done.returncode == 0:
         return True
-    print("".join(f"    | {line}\n" for line in done.stdout.splitlines()[-40:]), end="")
+    said = [line for line in done.stdout.splitlines() if not re.match(r"  (CC|AS|AR|LD)  ", line)]
+    print("".join(f"    | {line}\n" for line in said[-40:]), end="")
     results.add("not ok", f"build {title}: make {' '.join(goals)}")
     return False
 
