@@ -34,6 +34,7 @@ class Results:
         self.failed = []
         self.lock = threading.Lock()
         self.running = set()
+        self.built = set()
         self.start = time.monotonic()
 
     def add(self, verdict, name):
@@ -125,18 +126,20 @@ def end_group(child):
             time.sleep(0.05)
 
 
-def make(results, title, *goals):
-    """Build; a failure is a failed test, with make's last words."""
+def make(results, *goals):
+    """Build, once; a failure is a failed test, with make's last words."""
+    if goals in results.built:
+        return
+    results.built.add(goals)
     results.say(f"  building: make {' '.join(goals)}")
     words = ["make", "--no-print-directory", "-k", f"-j{os.cpu_count() or 2}", *goals]
     done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")})
     if done.returncode == 0:
-        return True
+        return
     said = [line for line in done.stdout.splitlines() if not re.match(r"  (CC|AS|AR|LD)  ", line)]
     print("".join(f"    | {line}\n" for line in said[-40:]), end="")
-    results.add("not ok", f"build {title}: make {' '.join(goals)}")
-    return False
+    results.add("not ok", f"build: make {' '.join(goals)}")
 
 
 def variants(results):
@@ -172,10 +175,10 @@ def run_group(results, group, options):
         run_program(results, group, "lint", ["/usr/bin/python3", str(ROOT / "tools/lint.py"), "--tap"], limit)
     else:
         if group == "system":
-            make(results, group, "host", "image", "GRAPH=all")
-            make(results, group, "iso")
+            make(results, "host", "image", "GRAPH=all")
+            make(results, "iso")
         else:
-            make(results, group, "test-programs", "GRAPH=all")
+            make(results, "test-programs", "GRAPH=all")
         todo = [p for p in programs(group, results, options.long) if not options.only or options.only in p[0]]
         if not todo:
             results.add("skip", f"{group}: no tests here")
