@@ -10,6 +10,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import boot_media  # noqa: E402
+
 GRAPH = "firewall-1path"
 ELF = ROOT / f"build/x86_64/{GRAPH}.elf"
 TRAPPED, ASSERTED, REFUSED = 5, 7, 3  # isa-debug-exit: 2 * status + 1 of the image
@@ -37,6 +40,21 @@ def run(word):
     return done.returncode, done.stdout.decode(errors="replace").replace("\r", "")
 
 
+def path_report():
+    """While pings come, the processor traps when a path runs; None, or what the report lacks."""
+    net = boot_media.Net()
+    with boot_media.Machine(net, ["-kernel", str(ELF), "-append", "trap=path"]) as machine:
+        machine.wait_for(r"\] ready$", 30)
+        ping = net.client(["ping", "-i", "0.2", "-c", "100", boot_media.OUR_ADDRESS], stdout=subprocess.DEVNULL)
+        status = machine.end(20)
+        ping.terminate()
+        ping.wait()
+    wanted = (r"^PANIC: debug \(vector 1", r"^path \d+ \(id [0-9a-f]+\): eth0 ip icmp$",
+              r"^  message \d+: 98 bytes A to B, \d+ us ago$", r"^log \[\d+ ms\] ready$", r"^EXIT 2$")
+    lacks = [w for w in wanted if not re.search(w, machine.text, re.MULTILINE)]
+    return f"status {status}, lacks {lacks}" if lacks or status != TRAPPED else None
+
+
 def main():
     if not ELF.exists():
         print(f"not ok hardening: {ELF.relative_to(ROOT)} is not there; `make image` makes it")
@@ -50,6 +68,13 @@ def main():
         failed += not ok
         why = " / ".join(text.splitlines()[-6:])
         print(f"ok hardening: {name}" if ok else f"not ok hardening: {name}: status {status} / {why}", flush=True)
+    name = "R-HARD-6 a report names the running path, its stages, its last messages and the log"
+    try:
+        why = path_report()
+        failed += why is not None
+        print(f"not ok hardening: {name}: {why}" if why else f"ok hardening: {name}", flush=True)
+    except boot_media.state.LabError as e:
+        print(f"skip hardening: {name}: {e}", flush=True)
     return 1 if failed else 0
 
 
