@@ -78,8 +78,10 @@ uint32_t proxy_room(struct conn *c, enum dir d)
     if (conn_joined(c))
         return room;
     const struct msgq *crossing = &p->work->in[d];
-    if (crossing->count >= p->work->limit / 2 || crossing->bytes >= room)
+    if (crossing->count >= p->work->limit / 2 || crossing->bytes >= room) {
+        c->flow[d].crowded = crossing->count > 0;
         return 0;
+    }
     return room - crossing->bytes;
 }
 

@@ -27,6 +27,7 @@ struct conn {
         uint64_t forward; /* bytes that pass before the proxy wants to see them again */
         bool eof;         /* the sender has finished */
         bool shut;        /* and the receiver was told */
+        bool crowded;     /* what crosses over filled the queue: say when it has emptied */
     } flow[2];
 };
 

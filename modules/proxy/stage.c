@@ -14,11 +14,25 @@ static bool arrived(const struct conn *c, const struct path *p, enum dir d)
     return c->side[side_from(d)].p == p;
 }
 
+static void ready(struct conn *c, enum side s);
+
+/* What has crossed over goes on. When the queue between the halves had been too full, the tcp stage
+ * here may never have been, so nobody else will say that there is room again. */
+static void crossed(struct path *p, int at, struct msg *m, enum dir d)
+{
+    struct conn *c = p->state[at];
+    pass(p, at, d, m);
+    if (c->flow[d].crowded && p->work->in[d].count == 0) {
+        c->flow[d].crowded = false;
+        ready(c, side_to(d));
+    }
+}
+
 static void deliver(struct path *p, int at, struct msg *m, enum dir d)
 {
     struct conn *c = p->state[at];
     if (!arrived(c, p, d)) {
-        pass(p, at, d, m);
+        crossed(p, at, m, d);
         return;
     }
     if (c->flow[d].forward == UINT64_MAX && !c->flow[d].held.head && proxy_room(c, d)) {

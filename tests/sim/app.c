@@ -90,7 +90,7 @@ static void work(struct appconn *c)
         c->end->shut = true;
         path_event(c->p, c->at, c->away, EVENT_EOF);
     }
-    if (c->gone && (c->fin_told || !c->fin)) {
+    if (c->gone && (c->fin_told || !c->fin || end_over(c->end))) {
         end_it(c);
         path_destroy(c->p);
         return;

@@ -219,8 +219,8 @@ static void other_states(struct mconn *c, const struct segment *s)
         return;
     }
     if (s->flags & RST) { /* RFC 5961 3.2 */
-        if (s->seq == c->rcv_nxt)
-            mconn_end(c, true);
+        if (s->seq == c->rcv_nxt) /* 3.10.7.4: after both FINs the user is told nothing bad */
+            mconn_end(c, c->state < M_CLOSING);
         else
             mconn_ack(c);
         return;

@@ -66,7 +66,9 @@ struct model_conf plan_model(struct scene *s, int side)
         .ip = side ? 0x0a000202 : 0x0a000102,
         .gateway = side ? 0x0a000201 : 0x0a000101,
         .mac = {2, 0, 0, 0, 0, (uint8_t)(side + 1)},
-        .mss = (uint16_t)(often(s, 70) ? 1460 : between(s, 100, 1460)),
+        .mss = (uint16_t)(often(s, 70)
+                              ? 1460
+                              : between(s, 216, 1460)), /* spec R-BAD-29: less is not believed */
         .flight = (uint32_t)between(s, 1, 16),
         .wscale = often(s, 50),
         .stamps = often(s, 50),
