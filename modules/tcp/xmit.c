@@ -136,6 +136,9 @@ void tcp_window_update(struct tcb *c)
     if (!tcb_alive(c) || !tcb_synchronised(c) || c->fin_seen)
         return;
     uint32_t promised = c->rcv_adv - c->rcv_nxt, now = data_window(c);
+    uint32_t most = 65535U << c->rcv_scale; /* more cannot be said: it would be a duplicate ACK */
+    if (now > most)
+        now = most;
     if (now <= promised)
         return;
     uint32_t grown = now - promised;

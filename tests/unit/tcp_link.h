@@ -70,6 +70,11 @@ struct tl {
     bool at_once; /* tl_send does not let time go on: the next ones arrive with it */
 };
 
+/* tcp_nodes.c */
+extern const struct module tl_wire_module, tl_user_module;
+extern const struct setting tl_wire_settings[];
+void tl_send_more(struct tl_conn *c); /* as much as there is room for */
+
 /* way: both directions of the link; NULL: perfect, 1 ms. */
 struct tl *tl_make(int nkernels, const struct simway *way, const char *cmdline);
 void tl_end(struct tl *t); /* asserts that nothing is left */
