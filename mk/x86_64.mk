@@ -25,6 +25,7 @@ $(NEWLIB)/libc.a: build/newlib.config
 	    } > log 2>&1 || { tail -n 20 log; exit 1; }
 	@cp -r $(NEWLIB)/source/newlib/libc/include $(NEWLIB)/include
 	@cp -r $(NEWLIB)/build/targ-include/. $(NEWLIB)/include
+	@rm -f $(NEWLIB)/include/stdatomic.h # the compiler's own is complete, this one is not for clang
 	@cp $(NEWLIB)/build/libc.a $@.new
 	@rm -rf $(NEWLIB)/source $(NEWLIB)/build
 	@mv $@.new $@
