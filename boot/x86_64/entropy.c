@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random numbers: initial sequence numbers, hash seeds and cookies rest on them. The generator is
- * the ChaCha20 block function (RFC 8439 2.3) with the key replaced by half of each block's output,
+ * ChaCha20 (RFC 8439; BearSSL's) with the key replaced by half of each block's output,
  * so that what is in memory does not tell what was given out. The key absorbs two sources:
  *
  *   RDRAND, 32 words, if the processor has it and it passes a test (carry set, words differ);
@@ -13,6 +13,7 @@
  * Both are always mixed in; one of them must be good or the first draw ends the boot, unless seed=N
  * is set: then N alone is the key, the run is repeatable, and a warning says so.
  */
+#include <bearssl_block.h>
 #include <string.h>
 
 #include "boot/x86_64/cpu.h"
@@ -39,41 +40,12 @@ static struct {
     bool seeded;
 } pool;
 
-static uint32_t rotate(uint32_t v, int n)
-{
-    return v << n | v >> (32 - n);
-}
-
-static void quarter_round(uint32_t *x, int a, int b, int c, int d)
-{
-    x[a] += x[b], x[d] = rotate(x[d] ^ x[a], 16);
-    x[c] += x[d], x[b] = rotate(x[b] ^ x[c], 12);
-    x[a] += x[b], x[d] = rotate(x[d] ^ x[a], 8);
-    x[c] += x[d], x[b] = rotate(x[b] ^ x[c], 7);
-}
-
-/* RFC 8439 2.3, with the 64-bit counter of the original and `tweak` as its nonce. */
+/* 64 bytes of key stream, `tweak` as the nonce (RFC 8439 2.4; the counter's upper half is in it). */
 static void chacha_block(const uint32_t *key, uint64_t counter, uint64_t tweak, uint32_t *out)
 {
-    uint32_t in[BLOCK_WORDS] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
-    memcpy(&in[4], key, KEY_WORDS * sizeof *key);
-    in[12] = (uint32_t)counter;
-    in[13] = (uint32_t)(counter >> 32);
-    in[14] = (uint32_t)tweak;
-    in[15] = (uint32_t)(tweak >> 32);
-    memcpy(out, in, sizeof in);
-    for (int i = 0; i < 10; i++) {
-        quarter_round(out, 0, 4, 8, 12);
-        quarter_round(out, 1, 5, 9, 13);
-        quarter_round(out, 2, 6, 10, 14);
-        quarter_round(out, 3, 7, 11, 15);
-        quarter_round(out, 0, 5, 10, 15);
-        quarter_round(out, 1, 6, 11, 12);
-        quarter_round(out, 2, 7, 8, 13);
-        quarter_round(out, 3, 4, 9, 14);
-    }
-    for (int i = 0; i < BLOCK_WORDS; i++)
-        out[i] += in[i];
+    uint32_t nonce[3] = {(uint32_t)(counter >> 32), (uint32_t)tweak, (uint32_t)(tweak >> 32)};
+    memset(out, 0, BLOCK_WORDS * sizeof *out);
+    br_chacha20_ct_run(key, nonce, (uint32_t)counter, out, BLOCK_WORDS * sizeof *out);
 }
 
 /* The next key depends on all of the old one and on v. */
