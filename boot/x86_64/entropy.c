@@ -40,7 +40,7 @@ static struct {
     bool seeded;
 } pool;
 
-/* 64 bytes of key stream, `tweak` as the nonce (RFC 8439 2.4; the counter's upper half is in it). */
+/* 64 bytes of key stream (RFC 8439 2.4); the nonce is `tweak` and the counter's upper half. */
 static void chacha_block(const uint32_t *key, uint64_t counter, uint64_t tweak, uint32_t *out)
 {
     uint32_t nonce[3] = {(uint32_t)(counter >> 32), (uint32_t)tweak, (uint32_t)(tweak >> 32)};
