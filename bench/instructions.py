@@ -29,7 +29,7 @@ def slope(f, run, n):
         time.sleep(0.1)
         points.append((frames, [b - a for a, b in zip(before, f.read())]))
     (few, low), (many, high) = points
-    if many - few < n // 4:
+    if many - few < n // 50:
         raise LabError(f"{few} and {many} frames of {n} and {2 * n} arrived: too few to measure")
     return [(b - a) / (many - few) for a, b in zip(low, high)], many
 

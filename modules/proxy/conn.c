@@ -93,6 +93,8 @@ void proxy_send(struct conn *c, enum dir d, struct msg *m)
         msg_drop(c->n->k, m, DROP_PROXY_CLOSED);
     else if (entered(c, p))
         pass(p, c->side[to].at, d, m);
+    else if (msg_charge(m, &c->n->k->pool) != OK) /* in transit: either path may end first */
+        msg_drop(c->n->k, m, DROP_TCP_MEM);       /* cannot be: the kernel has no limit */
     else
         path_wake(p, d, m);
 }
