@@ -12,7 +12,7 @@
 #include "tests/graphs.h"
 #include "tests/path/script.h"
 
-enum { LINE_MAX_ = 4096, TOLERANCE_PERCENT = 5 };
+enum { LINE_ROOM = 4096, TOLERANCE_PERCENT = 5, PARTS = 12, PART_ROOM = 4096 };
 static const uint64_t at_once_ns = 5 * MS, slack_ns = 10 * MS;
 
 struct file {
@@ -21,6 +21,12 @@ struct file {
     char graph[64], words[1024];
     struct host host[HOSTS];
     int nhosts, line;
+    struct {
+        char name[32], text[PART_ROOM]; /* lines of `define NAME` to `end` */
+    } part[PARTS];
+    int nparts;
+    bool defining;
+    char at[128];    /* the line of a part that failed */
     struct stage *s; /* the test that runs; NULL: between tests, or this one is skipped */
     char title[256], trace[256];
     bool skipping;
@@ -64,6 +70,7 @@ static void begin(struct file *f, char *line)
 {
     char words[2048];
     finish(f);
+    f->at[0] = 0;
     snprintf(f->title, sizeof f->title, "%s", word_next(&line));
     if (f->only && !strstr(f->title, f->only)) {
         f->skipping = true;
@@ -288,7 +295,7 @@ static bool line_run(struct file *f, char *line, uint64_t bump);
 /* for X FROM TO: LINE, with $X replaced; repeat N: LINE, where numbers with a + grow. */
 static bool loop(struct file *f, char *line, bool counted)
 {
-    char name[16] = "", text[LINE_MAX_];
+    char name[16] = "", text[LINE_ROOM];
     unsigned long from = 0, to = 0;
     char *colon = strchr(line, ':');
     int got = counted ? sscanf(line, "%lu", &to) : sscanf(line, "%15s %lu %lu", name, &from, &to);
@@ -311,6 +318,30 @@ static bool loop(struct file *f, char *line, bool counted)
     return true;
 }
 
+/* do NAME: the lines of that part. */
+static bool part_run(struct file *f, const char *name)
+{
+    char text[PART_ROOM];
+    for (int i = f->nparts - 1; i >= 0; i--) {
+        if (strcmp(f->part[i].name, name) != 0)
+            continue;
+        memcpy(text, f->part[i].text, sizeof text);
+        for (char *line = text, *next; *line; line = next) {
+            next = line + strcspn(line, "\n");
+            if (*next)
+                *next++ = 0;
+            char copy[LINE_ROOM];
+            snprintf(copy, sizeof copy, "%s", line);
+            if (!line_run(f, line, 0)) {
+                snprintf(f->at, sizeof f->at, " (%.100s)", copy);
+                return false;
+            }
+        }
+        return true;
+    }
+    return stage_fail(f->s, "do: nothing is defined as '%s'", name);
+}
+
 static bool line_run(struct file *f, char *line, uint64_t bump)
 {
     struct stage *s = f->s;
@@ -325,6 +356,8 @@ static bool line_run(struct file *f, char *line, uint64_t bump)
         return expect_line(s, rest);
     if (IS("allow"))
         return expect_drop(s, rest + (strncmp(rest, "drop ", 5) == 0 ? 5 : 0), true);
+    if (IS("do"))
+        return part_run(f, word_next(&rest));
     if (IS("silence"))
         return silence(s, rest);
     if (IS("command")) {
@@ -342,12 +375,35 @@ static bool line_run(struct file *f, char *line, uint64_t bump)
     return packet_line(f, line, bump);
 }
 
+/* define NAME ... end: lines for `do NAME`. True: the line was one of them. */
+static bool part_line(struct file *f, const char *line)
+{
+    char *text = f->nparts ? f->part[f->nparts - 1].text : NULL;
+    if (!f->defining && strncmp(line, "define ", 7) == 0 && f->nparts < PARTS) {
+        memset(&f->part[f->nparts], 0, sizeof f->part[0]);
+        snprintf(f->part[f->nparts++].name, sizeof f->part[0].name, "%s", line + 7);
+        f->defining = true;
+        return true;
+    }
+    if (!f->defining)
+        return false;
+    if (strcmp(line, "end") == 0) {
+        f->defining = false;
+    } else if (strlen(text) + strlen(line) + 2 < PART_ROOM) {
+        strcat(text, line);
+        strcat(text, "\n");
+    }
+    return true;
+}
+
 static void file_line(struct file *f, char *line)
 {
-    char copy[LINE_MAX_], *rest = line;
+    char copy[LINE_ROOM], *rest = line;
     line[strcspn(line, "\n")] = 0;
     line += strspn(line, " \t");
     if (!*line || *line == '#')
+        return;
+    if (part_line(f, line))
         return;
     rest = line;
     snprintf(copy, sizeof copy, "%s", line);
@@ -368,7 +424,7 @@ static void file_line(struct file *f, char *line)
     } else if (f->s && !*f->s->why && !line_run(f, copy, 0)) {
         char why[WHY];
         memcpy(why, f->s->why, sizeof why);
-        snprintf(f->s->why, sizeof f->s->why, "%s:%d: %.800s", f->name, f->line, why);
+        snprintf(f->s->why, sizeof f->s->why, "%s:%d%s: %.800s", f->name, f->line, f->at, why);
     } else if (!f->s && !f->skipping) {
         printf("not ok %s:%d: '%s' stands before the first test\n", f->name, f->line, first);
         f->failed++;
@@ -379,7 +435,7 @@ static void file_line(struct file *f, char *line)
 int file_run(const char *name, const char *only, bool keep)
 {
     static struct file f;
-    char line[LINE_MAX_];
+    char line[LINE_ROOM];
     FILE *in = fopen(name, "r");
     f = (struct file){.name = name, .only = only, .keep = keep};
     if (!in) {

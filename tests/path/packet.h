@@ -85,6 +85,7 @@ struct packet {
     uint8_t ipopt[64];
     uint32_t nipopt;
     uint8_t *data; /* payload; NULL: none */
+    bool pattern;  /* the data is letters that follow from the position in the stream */
     uint32_t ndata;
     struct {
         uint32_t at; /* from the network header; bytes put there before checksums are made */
@@ -111,6 +112,8 @@ extern const char *const field_names[FIELD_COUNT]; /* "tcp.seq" */
 /* From words to fields. `why` (TEXT_MAX) says what is wrong; bump: added to each value that ends in
  * `+`, for floods. The data belongs to the caller: free(p->data). */
 bool packet_parse(char *words, struct packet *p, uint64_t bump, char *why);
+/* Data that was given as a length: letters as of that position in the stream. */
+void packet_pattern(struct packet *p, uint32_t from);
 /* Bytes into frame (PACKET_MAX): their number. All fields that matter are given. */
 size_t packet_build(const struct packet *p, uint8_t *frame);
 /* What is in a frame; false and why: it breaks a rule that every frame of ours has to keep

@@ -122,7 +122,7 @@ static bool options(char *text, struct packet *p, char *why)
         next = text + strcspn(text, ",");
         if (*next)
             *next++ = 0;
-        char copy[64];
+        char copy[160];
         snprintf(copy, sizeof copy, "%s", text);
         if (!option(copy, p)) /* `ts` without a value can only be expected */
             snprintf(why, TEXT_MAX, "option '%s' cannot be built", text);
@@ -168,13 +168,19 @@ static bool ports(char *text, struct packet *p, uint64_t bump)
     return true;
 }
 
+void packet_pattern(struct packet *p, uint32_t from)
+{
+    for (uint32_t i = 0; p->pattern && p->data && i < p->ndata; i++)
+        p->data[i] = (uint8_t)('a' + (from + i) % 26);
+}
+
 static void pattern(struct packet *p, uint64_t n)
 {
     free(p->data);
     p->ndata = (uint32_t)n;
     p->data = malloc(n + 1);
-    for (uint64_t i = 0; p->data && i < n; i++)
-        p->data[i] = (uint8_t)('a' + i % 26);
+    p->pattern = true;
+    packet_pattern(p, 0);
 }
 
 /* 1:101(100): sequence numbers and length; the data is the pattern of its length. */
@@ -201,8 +207,10 @@ static bool assign(const char *name, const char *text, struct packet *p, uint64_
         if (*text == '"') {
             pattern(p, strlen(text + 1) - (strlen(text + 1) > 0));
             memcpy(p->data, text + 1, p->ndata);
+            p->pattern = false;
         } else if (strncmp(text, "hex:", 4) == 0) {
             pattern(p, strlen(text + 4) / 2);
+            p->pattern = false;
             return hex(text + 4, p->data, p->ndata, &n) && (set(p, DATA_LEN, n), true);
         } else if (value(NUM, text, bump, &v) && v <= PACKET_MAX) {
             pattern(p, v);

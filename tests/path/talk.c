@@ -42,8 +42,6 @@ static bool tcp_fill(struct stage *s, struct host *h, struct packet *p)
     struct conn *c = conn_of(s, h, p->v[TCP_SPORT], p->v[TCP_DPORT]);
     if (has(p, TCP_ISN))
         c->hisn = (uint32_t)p->v[TCP_ISN];
-    if (has(p, TCP_FLAGS) && p->v[TCP_FLAGS] == TCP_SYN)
-        c->known = false; /* a new connection of the same ports */
     if (!has(p, TCP_SEQ))
         return stage_fail(s, "a TCP segment to send needs sequence numbers, such as 1:101(100)");
     uint64_t flags = has(p, TCP_FLAGS) ? p->v[TCP_FLAGS] : 0;
@@ -51,6 +49,7 @@ static bool tcp_fill(struct stage *s, struct host *h, struct packet *p)
         flags |= TCP_ACK_FLAG;
     set(p, TCP_FLAGS, flags);
     if (!p->raw) {
+        packet_pattern(p, (uint32_t)p->v[TCP_SEQ]);
         p->v[TCP_SEQ] = (uint32_t)(p->v[TCP_SEQ] + c->hisn);
         if (has(p, TCP_ACK))
             p->v[TCP_ACK] = (uint32_t)(p->v[TCP_ACK] + c->kisn);
@@ -161,7 +160,7 @@ static void tcp_relative(struct stage *s, struct host *h, const struct packet *w
                          struct packet *got)
 {
     struct conn *c = conn_of(s, h, got->v[TCP_DPORT], got->v[TCP_SPORT]);
-    if (got->v[TCP_FLAGS] & TCP_SYN && !c->known) {
+    if (got->v[TCP_FLAGS] & TCP_SYN) {
         c->known = true;
         c->kisn = (uint32_t)got->v[TCP_SEQ];
     }
@@ -198,6 +197,8 @@ static bool match(struct stage *s, struct host *h, struct packet *want, struct p
             return false;
         if (has(want, TCP_FLAGS) && !(want->v[TCP_FLAGS] & TCP_PSH))
             got->v[TCP_FLAGS] &= ~(uint64_t)TCP_PSH;
+        if (!want->raw && want->pattern)
+            packet_pattern(want, (uint32_t)got->v[TCP_SEQ]);
         if (has(want, TCP_ACK) && has(want, TCP_FLAGS))
             want->v[TCP_FLAGS] |= TCP_ACK_FLAG;
     }
