@@ -4,11 +4,13 @@
  * and accesses to devices. The counters lie in a shared file, so whoever started QEMU reads them at
  * any moment and takes the difference of two readings; nothing in the guest is marked or changed.
  *
- *     -plugin build/bench/count.so,out=FILE[,mem=on][,io=on]
+ *     -plugin build/bench/count.so,out=FILE[,mem=on][,io=on][,hot=FILE]
  *
  * FILE is four 64-bit numbers of this machine's byte order: instructions, loads, stores, device
  * accesses. An instruction is counted when it starts, one by one: counting by blocks would count
  * those that an exception or interrupt keeps from running. For guests with one processor.
+ * hot: at the end, one line per address that was executed, `address times`, as often as QEMU
+ * translated it; bench/instructions.py --hot adds them up by function.
  * A file that cannot be mapped ends QEMU with a line on standard error.
  */
 #include <fcntl.h>
@@ -16,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -44,6 +47,8 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
                                       enum plugin_regs regs, enum plugin_rw rw, void *arg);
 struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(plugin_meminfo info, uint64_t addr);
 bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *at);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+void qemu_plugin_register_atexit_cb(plugin_id id, void (*cb)(plugin_id id, void *arg), void *arg);
 
 #define EXPORT __attribute__((visibility("default")))
 struct plugin_info;
@@ -57,6 +62,14 @@ struct counters {
 static struct counters *counters;
 static bool count_mem, count_io;
 
+struct spot { /* an instruction as translated once */
+    struct spot *next;
+    uint64_t addr, times;
+};
+
+static struct spot *spots;
+static const char *hot;
+
 static void access_done(unsigned cpu, plugin_meminfo info, uint64_t addr, void *arg)
 {
     const struct qemu_plugin_hwaddr *at = qemu_plugin_get_hwaddr(info, addr);
@@ -66,12 +79,40 @@ static void access_done(unsigned cpu, plugin_meminfo info, uint64_t addr, void *
         counters->io++;
 }
 
+static void count_spot(struct qemu_plugin_insn *insn)
+{
+    struct spot *s = calloc(1, sizeof *s);
+    if (!s)
+        return;
+    s->addr = qemu_plugin_insn_vaddr(insn);
+    s->next = spots;
+    spots = s;
+    qemu_plugin_register_vcpu_insn_exec_inline(insn, OP_ADD_U64, &s->times, 1);
+}
+
+static void spots_write(plugin_id id, void *arg)
+{
+    FILE *f = fopen(hot, "w");
+    (void)id;
+    (void)arg;
+    if (!f) {
+        fprintf(stderr, "count: hot=%s cannot be written\n", hot);
+        return;
+    }
+    for (const struct spot *s = spots; s; s = s->next)
+        if (s->times)
+            fprintf(f, "%llx %llu\n", (unsigned long long)s->addr, (unsigned long long)s->times);
+    fclose(f);
+}
+
 static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 {
     (void)id;
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         qemu_plugin_register_vcpu_insn_exec_inline(insn, OP_ADD_U64, &counters->instructions, 1);
+        if (hot)
+            count_spot(insn);
         if (count_mem) {
             qemu_plugin_register_vcpu_mem_inline(insn, RW_READ, OP_ADD_U64, &counters->loads, 1);
             qemu_plugin_register_vcpu_mem_inline(insn, RW_WRITE, OP_ADD_U64, &counters->stores, 1);
@@ -99,12 +140,15 @@ int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int argc, 
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "out=", 4) == 0) {
             out = argv[i] + 4;
+        } else if (strncmp(argv[i], "hot=", 4) == 0) {
+            hot = argv[i] + 4;
         } else if (strcmp(argv[i], "mem=on") == 0) {
             count_mem = true;
         } else if (strcmp(argv[i], "io=on") == 0) {
             count_io = true;
         } else {
-            fprintf(stderr, "count: argument %s; expected out=FILE, mem=on or io=on\n", argv[i]);
+            fprintf(stderr, "count: argument %s; expected out=FILE, mem=on, io=on, hot=FILE\n",
+                    argv[i]);
             return -1;
         }
     }
@@ -114,5 +158,7 @@ int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int argc, 
         return -1;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+    if (hot)
+        qemu_plugin_register_atexit_cb(id, spots_write, NULL);
     return 0;
 }
