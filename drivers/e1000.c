@@ -73,7 +73,7 @@ static int e1000_rx(struct netdev *d, struct msg **burst, int n)
         i = rx_after(i);
     }
     c->rx_next = i;
-    if (((i - c->rx_told) & (E1000_RX - 1)) > RX_BATCH)
+    if (((i - c->rx_told - 1) & (E1000_RX - 1)) >= RX_BATCH)
         rx_tell(c);
     return got;
 }

@@ -11,7 +11,8 @@
 #include "kernel/netdev.h"
 
 enum {
-    TULIP_RX = 512, /* descriptors; powers of two. QEMU's card drops what finds the ring empty */
+    TULIP_RX = 1024, /* descriptors; powers of two. QEMU's card drops what finds the ring empty, and
+                      * may bring all that a tap holds, 1000 frames, before the guest runs again */
     TULIP_TX = 256,
     TULIP_REGISTERS = 128,
     TULIP_BUFFER = 2044, /* of 11 bits, a multiple of 4 */

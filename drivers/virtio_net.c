@@ -35,47 +35,6 @@ static void queue_publish(struct virtio_queue *q)
     q->mem->avail.idx = q->avail;
 }
 
-static void rx_fill(struct virtio_net *c, uint16_t id, struct msg *m)
-{
-    c->rx.m[id] = m;
-    c->rx.mem->desc[id].addr = stash_dma(c->stash, m->data - VIRTIO_HEADER);
-}
-
-static int virtio_net_rx(struct netdev *d, struct msg **burst, int n)
-{
-    struct virtio_net *c = virtio_net_of(d);
-    struct virtio_queue *q = &c->rx;
-    uint16_t done = dma_load16(&q->mem->used.idx);
-    int got = 0;
-    if (q->used == done)
-        return 0;
-    for (; got < n && q->used != done; q->used++) {
-        uint32_t at = q->used & (q->size - 1), id = q->mem->used.ring[at].id;
-        uint32_t len = q->mem->used.ring[at].len - VIRTIO_HEADER;
-        if (UNLIKELY(id >= q->size)) {
-            ring_bad(d);
-            continue;
-        }
-        bool good = len >= FRAME_HEADER && len <= FRAME_MAX;
-        struct msg *m = q->m[id], *fresh = good ? stash_take(c->stash) : NULL;
-        if (LIKELY(fresh != NULL)) {
-            m->len = len;
-            m->total = len;
-            burst[got++] = m;
-            rx_fill(c, (uint16_t)id, fresh);
-        } else if (good) {
-            ring_nobuf(d);
-        } else {
-            ring_bad(d);
-        }
-        queue_give(q, (uint16_t)id);
-    }
-    queue_publish(q);
-    if ((uint16_t)(q->avail - q->told) >= RX_BATCH)
-        notify(c, q, VIRTIO_RX);
-    return got;
-}
-
 static void tx_done(struct virtio_net *c, uint32_t id)
 {
     struct virtio_queue *q = &c->tx;
@@ -93,9 +52,8 @@ static void tx_done(struct virtio_net *c, uint32_t id)
     }
 }
 
-static void virtio_net_reclaim(struct netdev *d)
+static void tx_clean(struct virtio_net *c)
 {
-    struct virtio_net *c = virtio_net_of(d);
     struct virtio_queue *q = &c->tx;
     uint16_t done = dma_load16(&q->mem->used.idx);
     for (; q->used != done; q->used++)
@@ -155,30 +113,103 @@ static bool tx_frame(struct virtio_net *c, struct msg *m)
     return true;
 }
 
+static void tx_publish(struct virtio_net *c)
+{
+    if (c->tx.avail == c->tx.told)
+        return;
+    queue_publish(&c->tx);
+    notify(c, &c->tx, VIRTIO_TX);
+}
+
+/* What waits goes first. */
+static void backlog_send(struct virtio_net *c)
+{
+    while (c->backlog.head && tx_frame(c, c->backlog.head))
+        msgq_pop(&c->backlog);
+}
+
+static void virtio_net_reclaim(struct netdev *d)
+{
+    struct virtio_net *c = virtio_net_of(d);
+    tx_clean(c);
+    if (UNLIKELY(c->backlog.head != NULL)) {
+        backlog_send(c);
+        tx_publish(c);
+    }
+}
+
+/* A frame that finds the ring full waits: the card sends when its host gets round to it, and may
+ * deliver hundreds of frames to the other card before it does. */
 static int virtio_net_tx(struct netdev *d, struct msg **burst, int n)
 {
     struct virtio_net *c = virtio_net_of(d);
+    int sent = 0;
     if (UNLIKELY(!d->link))
         return 0;
-    virtio_net_reclaim(d);
-    int sent = 0;
+    tx_clean(c);
+    backlog_send(c);
     for (; sent < n; sent++) {
-        if (UNLIKELY(!frame_fits(burst[sent])))
+        if (UNLIKELY(!frame_fits(burst[sent]))) {
             msg_drop(d->k, burst[sent], DROP_NIC_BAD);
-        else if (!tx_frame(c, burst[sent]))
-            break;
+        } else if (UNLIKELY(c->backlog.head != NULL) || !tx_frame(c, burst[sent])) {
+            if (c->backlog.count == VIRTIO_BACKLOG)
+                break;
+            msgq_push(&c->backlog, burst[sent]);
+        }
     }
-    if (LIKELY(c->tx.avail != c->tx.told)) {
-        queue_publish(&c->tx);
-        notify(c, &c->tx, VIRTIO_TX);
-    }
+    tx_publish(c);
     return sent;
 }
 
+static void rx_fill(struct virtio_net *c, uint16_t id, struct msg *m)
+{
+    c->rx.m[id] = m;
+    c->rx.mem->desc[id].addr = stash_dma(c->stash, m->data - VIRTIO_HEADER);
+}
+
+static int virtio_net_rx(struct netdev *d, struct msg **burst, int n)
+{
+    struct virtio_net *c = virtio_net_of(d);
+    struct virtio_queue *q = &c->rx;
+    uint16_t done = dma_load16(&q->mem->used.idx);
+    int got = 0;
+    if (UNLIKELY(c->backlog.head != NULL))
+        virtio_net_reclaim(d);
+    if (q->used == done)
+        return 0;
+    for (; got < n && q->used != done; q->used++) {
+        uint32_t at = q->used & (q->size - 1), id = q->mem->used.ring[at].id;
+        uint32_t len = q->mem->used.ring[at].len - VIRTIO_HEADER;
+        if (UNLIKELY(id >= q->size)) {
+            ring_bad(d);
+            continue;
+        }
+        bool good = len >= FRAME_HEADER && len <= FRAME_MAX;
+        struct msg *m = q->m[id], *fresh = good ? stash_take(c->stash) : NULL;
+        if (LIKELY(fresh != NULL)) {
+            m->len = len;
+            m->total = len;
+            burst[got++] = m;
+            rx_fill(c, (uint16_t)id, fresh);
+        } else if (good) {
+            ring_nobuf(d);
+        } else {
+            ring_bad(d);
+        }
+        queue_give(q, (uint16_t)id);
+    }
+    queue_publish(q);
+    if ((uint16_t)(q->avail - q->told) >= RX_BATCH)
+        notify(c, q, VIRTIO_RX);
+    return got;
+}
+
+/* A backlog goes on when frames have left. */
 static bool virtio_net_pending(struct netdev *d)
 {
     const struct virtio_net *c = virtio_net_of(d);
-    return dma_load16(&c->rx.mem->used.idx) != c->rx.used;
+    return dma_load16(&c->rx.mem->used.idx) != c->rx.used ||
+           (c->backlog.head && dma_load16(&c->tx.mem->used.idx) != c->tx.used);
 }
 
 static void queue_empty(struct virtio_queue *q)
@@ -195,6 +226,7 @@ static void virtio_net_stop(struct netdev *d)
     virtio_net_quiet(c);
     queue_empty(&c->rx);
     queue_empty(&c->tx);
+    msgq_free(&c->backlog);
     stash_drain(c->stash);
 }
 

@@ -11,9 +11,10 @@
 #include "kernel/netdev.h"
 
 enum {
-    VIRTIO_RING = 256,  /* entries at most */
-    VIRTIO_HEADER = 12, /* in front of each frame (5.1.6) */
-    VIRTIO_RX = 0,      /* queue numbers */
+    VIRTIO_RING = 256,    /* entries at most */
+    VIRTIO_BACKLOG = 512, /* frames that wait for room in the transmit ring */
+    VIRTIO_HEADER = 12,   /* in front of each frame (5.1.6) */
+    VIRTIO_RX = 0,        /* queue numbers */
     VIRTIO_TX = 1,
     VIRTIO_DESC_NEXT = 1,
     VIRTIO_DESC_WRITE = 2,
@@ -66,6 +67,7 @@ struct virtio_net {
     uint16_t nfree;
     uint16_t free[VIRTIO_RING]; /* transmit descriptors */
     struct virtio_queue rx, tx;
+    struct msgq backlog;
 };
 
 static inline struct virtio_net *virtio_net_of(struct netdev *d)

@@ -152,17 +152,20 @@ static void interrupted(void *arg)
     if (!cause)
         return;
     c->rx.mem->avail.flags = VIRTIO_NO_NOTIFY;
+    c->tx.mem->avail.flags = VIRTIO_NO_NOTIFY;
     c->dev.busy = true;
     c->dev.stats.irqs++;
     if (cause & ISR_CONFIG && c->dev.started)
         link_watch(c);
 }
 
-/* No register is touched: the card looks at the flags in memory. Transmission never interrupts. */
+/* No register is touched: the card looks at the flags in memory. Transmission interrupts only when
+ * frames wait for it. */
 void virtio_net_irq(struct netdev *d, bool on)
 {
     struct virtio_net *c = virtio_net_of(d);
     c->rx.mem->avail.flags = on ? 0 : VIRTIO_NO_NOTIFY;
+    c->tx.mem->avail.flags = on && c->backlog.head ? 0 : VIRTIO_NO_NOTIFY;
     if (!on)
         return;
     d->busy = false;
