@@ -15,6 +15,9 @@ static status_t tcp_init(struct node *n)
     for (int i = 0; i < 2; i++)
         tn->secret[i] = plat_random(n->k);
     tn->port_next = (uint32_t)plat_random(n->k);
+    tn->delack_ns = conf_number(&n->conf, "delack");
+    tn->rto_min_ns = conf_number(&n->conf, "rtomin");
+    tn->initial_window = (uint32_t)conf_number(&n->conf, "iw");
     if (tcp_ports_parse(n) != OK) {
         log_error(n->k, "%s.ports: expected LOW-HIGH such as 16384-65535", n->name);
         return E_INVAL;

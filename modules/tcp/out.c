@@ -125,7 +125,7 @@ bool output_segment(struct tcb *c)
 static void restart_idle(struct tcb *c)
 {
     if (c->snd_max == c->snd_una && c->sent_at && tcb_kernel(c)->now - c->sent_at > c->rto)
-        c->cc->idle(&c->cw, (uint32_t)conf_number(&c->n->conf, "iw"));
+        c->cc->idle(&c->cw, tcb_node(c)->initial_window);
 }
 
 void tcp_output(struct tcb *c)

@@ -18,7 +18,7 @@ void tcp_rtt_init(struct tcb *c)
 
 void tcp_rtt_sample(struct tcb *c, uint64_t r)
 {
-    uint64_t least = conf_number(&c->n->conf, "rtomin");
+    uint64_t least = tcb_node(c)->rto_min_ns;
     if (c->srtt == 0) { /* (2.2) */
         c->srtt = r ? r : 1;
         c->rttvar = r / 2;

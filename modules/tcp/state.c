@@ -44,7 +44,7 @@ void tcb_established(struct tcb *c)
     tcb_state(c, TCP_ESTABLISHED);
     c->active_ns = tcb_kernel(c)->now;
     c->cw.smss = c->mss;
-    c->cc->init(&c->cw, (uint32_t)conf_number(&c->n->conf, "iw"));
+    c->cc->init(&c->cw, tcb_node(c)->initial_window);
     if (c->syn_resent) {
         c->cw.cwnd = c->cw.smss; /* RFC 5681 3.1: a SYN was lost */
         if (c->srtt == 0)

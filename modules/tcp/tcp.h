@@ -73,7 +73,9 @@ struct tcp_node {
     uint64_t segs_in, segs_out;
     uint32_t state[TCP_STATES]; /* connections in each */
     uint32_t half_open[NODE_UP];
-    uint64_t cookie_ns; /* when the last cookie was sent; 0: never */
+    uint64_t cookie_ns;             /* when the last cookie was sent; 0: never */
+    uint64_t delack_ns, rto_min_ns; /* settings that every segment needs */
+    uint32_t initial_window;        /* segments */
     uint16_t port_low, port_high;
     uint32_t port_next;
     struct wait_table waits;

@@ -39,7 +39,7 @@ void tcp_rexmt_stop(struct tcb *c)
 
 void tcp_delack_arm(struct tcb *c)
 {
-    uint64_t delay = setting(c, "delack");
+    uint64_t delay = tcb_node(c)->delack_ns;
     if (delay == 0)
         c->ack_now = true;
     else if (!timer_armed(&c->delack))
