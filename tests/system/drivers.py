@@ -311,12 +311,13 @@ def test_numbers():
         check(f"drivers: {name}: a clear message and a failed boot",
               status not in (None, 0, guest.QEMU_OK) and all(s in console for s in says), (status, console))
     try:
-        with Bench("e1000", qemu_args=["-device", "tulip", "-device", "rtl8139"]) as b:
+        with Bench("e1000", qemu_args=["-device", "tulip,addr=8", "-device", "rtl8139,addr=9"]) as b:
             log = b.lab.show("log")
             check("drivers: a third card is named and not used", "net2: not used by graph bridge" in log, log)
             check("drivers: an unsupported card beside others is named", "10ec:8139 is not supported" in log, log)
             b.intact("frames pass beside unused cards", [60, 1514], both=True)
-        with Bench("virtio", qemu_args=["-device", "e1000-82545em", "-device", "virtio-net-pci"]) as b:
+        with Bench("virtio", qemu_args=["-device", "e1000-82545em,addr=8", "-device",
+                                          "virtio-net-pci,addr=9"]) as b:
             log = b.lab.show("log")
             check("drivers: 82545EM and a transitional virtio card are known",
                   re.search("net2: e1000 at", log) and re.search("net3: virtio at", log), log)
