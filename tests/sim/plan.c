@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a seed stands for: story, links, hosts, connections. Draws only, does nothing. */
+/* What a seed stands for: story, links, hosts, connections. Draws only, does nothing. Each draw is
+ * a statement of its own: the order of two in one expression is the compiler's. */
 #include <stdio.h>
 #include <string.h>
 
@@ -66,15 +67,15 @@ struct model_conf plan_model(struct scene *s, int side)
         .ip = side ? 0x0a000202 : 0x0a000102,
         .gateway = side ? 0x0a000201 : 0x0a000101,
         .mac = {2, 0, 0, 0, 0, (uint8_t)(side + 1)},
-        .mss = (uint16_t)(often(s, 70)
-                              ? 1460
-                              : between(s, 216, 1460)), /* spec R-BAD-29: less is not believed */
-        .flight = (uint32_t)between(s, 1, 16),
-        .wscale = often(s, 50),
-        .stamps = often(s, 50),
-        .sackok = often(s, 50),
+        .mss = 1460,
         .msl_ns = 120 * SECOND,
     };
+    if (often(s, 30))
+        c.mss = (uint16_t)between(s, 216, 1460); /* spec R-BAD-29: less is not believed */
+    c.flight = (uint32_t)between(s, 1, 16);
+    c.wscale = often(s, 50);
+    c.stamps = often(s, 50);
+    c.sackok = often(s, 50);
     c.buffer = buffers[rng_below(&s->random, ARRAY_LEN(buffers))];
     if (!c.wscale && c.buffer > 65535)
         c.buffer = 65535;
@@ -190,11 +191,13 @@ void plan_box(struct scene *s, char *words, size_t n)
 {
     static const char *const policies[] = {"fifo", "share", "edf"};
     bool vanishes = s->story >= STORY_SERVER_DOWN, ends = s->story != STORY_PLAIN;
+    const char *policy = policies[rng_below(&s->random, 3)];
+    bool stamps = often(s, 70), sack = often(s, 70), small_out = often(s, 30);
+    bool small_in = often(s, 30);
     snprintf(words, n,
              "paths=256 flows=1024 sched=%s msl=120s connect=%s giveup=%s idle=%s halfidle=%s "
              "tcp.timestamps=%s tcp.sack=%s tcp.sndbuf=%s tcp.rcvbuf=%s",
-             policies[rng_below(&s->random, 3)], vanishes ? "30s" : "3600s",
-             vanishes ? "120s" : "7200s", ends ? "300s" : "7440s", ends ? "300s" : "7200s",
-             often(s, 70) ? "on" : "off", often(s, 70) ? "on" : "off", often(s, 30) ? "4k" : "128k",
-             often(s, 30) ? "4k" : "128k");
+             policy, vanishes ? "30s" : "3600s", vanishes ? "120s" : "7200s",
+             ends ? "300s" : "7440s", ends ? "300s" : "7200s", stamps ? "on" : "off",
+             sack ? "on" : "off", small_out ? "4k" : "128k", small_in ? "4k" : "128k");
 }
