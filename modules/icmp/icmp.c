@@ -81,7 +81,6 @@ static void error(struct node *n, struct msg *m)
 {
     struct node *ip = n->down[0];
     struct icmp *icmp = n->state;
-    const struct network_ops *ops = ip->module->ops;
     uint8_t type = m->data[ICMP_TYPE], code = m->data[ICMP_CODE];
     struct quote q;
     if (!quote_read(m, &q)) {
@@ -101,9 +100,8 @@ static void error(struct node *n, struct msg *m)
             msg_drop(n->k, m, DROP_ICMP_STALE);
             return;
         }
-        ops->learn_mtu(ip, &q.dst, mtu);
     }
-    icmp->errors++;
+    icmp->errors++; /* the transport knows whether it is in flight, and learns the MTU then */
     transport->icmp(upper, type, code, mtu, &q.src, &q.dst, q.transport, q.len);
     msg_free(m);
 }

@@ -2,9 +2,10 @@
 /*
  * What ICMP may do to a connection: little (RFC 5927, RFC 9293 3.9.2.2). The quoted segment must be
  * one that is in flight. Then fragmentation needed lowers the path MTU (RFC 1191), never below
- * MTU_LEAST and never raises it; a hard error ends a connection that is not synchronised; all else
+ * 576 bytes and never raises it; a hard error ends a connection that is not synchronised; all else
  * is soft. Called by the icmp node, which has found the quotation readable.
  */
+#include "kernel/services.h"
 #include "modules/tcp/tcp.h"
 #include "modules/wire/icmp4.h"
 #include "modules/wire/ip4.h"
@@ -12,8 +13,14 @@
 
 static void fragmentation_needed(struct tcb *c, uint32_t mtu)
 {
-    if (mtu < IP4_MTU_SAFE || mtu >= c->mtu) /* spec R-BAD-22 */
+    struct node *ip = tcp_network(c->n);
+    const struct network_ops *ops = ip->module->ops;
+    if (mtu < IP4_MTU_MIN || mtu >= c->mtu) /* spec R-BAD-22 */
         return;
+    if (mtu < IP4_MTU_SAFE)
+        mtu = IP4_MTU_SAFE;
+    if (ops->learn_mtu)
+        ops->learn_mtu(ip, &c->remote.addr, (uint16_t)mtu);
     tcb_count(c, STAT_PMTU);
     tcb_set_mtu(c, (uint16_t)mtu);
     c->timing = false;
