@@ -18,7 +18,8 @@ static const uint64_t at_once_ns = 5 * MS, slack_ns = 10 * MS;
 struct file {
     const char *name, *only;
     bool keep;
-    char graph[64], words[1024];
+    char graphs[256]; /* names of the graphs; each test runs under each */
+    int which;        /* the one whose turn it is */
     struct host host[HOSTS];
     int nhosts, line;
     struct {
@@ -68,10 +69,14 @@ static void finish(struct file *f)
 
 static void begin(struct file *f, char *line)
 {
-    char words[2048];
+    char name[64] = "", *title = word_next(&line);
     finish(f);
     f->at[0] = 0;
-    snprintf(f->title, sizeof f->title, "%s", word_next(&line));
+    const char *names = f->graphs;
+    for (int i = 0, n = 0; i <= f->which && sscanf(names, " %63s%n", name, &n) == 1; i++)
+        names += n;
+    bool several = strpbrk(f->graphs + strspn(f->graphs, " "), " ") != NULL;
+    snprintf(f->title, sizeof f->title, "%s%s%s", title, several ? ", " : "", several ? name : "");
     if (f->only && !strstr(f->title, f->only)) {
         f->skipping = true;
         return;
@@ -80,7 +85,6 @@ static void begin(struct file *f, char *line)
     if (!f->s)
         abort();
     f->ran++;
-    snprintf(words, sizeof words, "%s %s", f->words, line);
     mkdir("build", 0777);
     mkdir("build/test", 0777);
     const char *base = strrchr(f->name, '/');
@@ -88,11 +92,11 @@ static void begin(struct file *f, char *line)
              f->line, (long)getpid());
     for (int i = 0; i < f->nhosts; i++)
         stage_host(f->s, &f->host[i]);
-    const struct graph *g = graph_named(f->graph);
+    const struct graph *g = graph_named(name);
     if (!g)
-        stage_fail(f->s, "line %d: no graph '%s'", f->line, f->graph);
+        stage_fail(f->s, "line %d: no graph '%s'", f->line, name);
     else
-        stage_boot(f->s, g, words, f->trace);
+        stage_boot(f->s, g, line, f->trace);
 }
 
 /* host NAME CARD ADDRESS via ADDRESS [MAC] */
@@ -410,11 +414,13 @@ static void file_line(struct file *f, char *line)
     char *first = word_next(&rest);
     if (strcmp(first, "test") == 0) {
         begin(f, rest);
-    } else if (strcmp(first, "graph") == 0) {
+    } else if (strcmp(first, "graphs") == 0) {
         finish(f);
         f->nhosts = 0;
-        snprintf(f->graph, sizeof f->graph, "%s", word_next(&rest));
-        snprintf(f->words, sizeof f->words, "%s", rest);
+        rest[strcspn(rest, "#")] = 0;
+        while (*rest && rest[strlen(rest) - 1] == ' ')
+            rest[strlen(rest) - 1] = 0;
+        snprintf(f->graphs, sizeof f->graphs, "%s", rest);
     } else if (strcmp(first, "host") == 0) {
         if (!host_line(f, rest)) {
             printf("not ok %s:%d: expected host NAME CARD ADDRESS via ADDRESS [MAC]\n", f->name,
@@ -432,22 +438,35 @@ static void file_line(struct file *f, char *line)
     }
 }
 
+/* The whole file under the which-th of its graphs; false: it names not so many. */
+static bool file_pass(struct file *f, FILE *in)
+{
+    char line[LINE_ROOM];
+    int n = 0;
+    f->line = f->nparts = 0;
+    rewind(in);
+    while (fgets(line, sizeof line, in)) {
+        f->line++;
+        file_line(f, line);
+    }
+    finish(f);
+    for (const char *c = f->graphs; *c; c++)
+        n += *c != ' ' && (c[1] == ' ' || c[1] == 0);
+    return ++f->which < n;
+}
+
 int file_run(const char *name, const char *only, bool keep)
 {
     static struct file f;
-    char line[LINE_ROOM];
     FILE *in = fopen(name, "r");
     f = (struct file){.name = name, .only = only, .keep = keep};
     if (!in) {
         printf("not ok %s: %s\n", name, strerror(errno));
         return -1;
     }
-    while (fgets(line, sizeof line, in)) {
-        f.line++;
-        file_line(&f, line);
-    }
+    while (file_pass(&f, in))
+        ;
     fclose(in);
-    finish(&f);
     if (!f.ran && !only) {
         printf("not ok %s: no test in it\n", name);
         f.failed++;
