@@ -2,6 +2,8 @@
 #ifndef MODULES_ETH_ETH_H
 #define MODULES_ETH_ETH_H
 /* The inside of the eth module: what node.c and stage.c tell each other. */
+#include <string.h>
+
 #include "kernel/kernel.h"
 #include "kernel/node.h"
 #include "kernel/path.h"
@@ -17,8 +19,28 @@ struct eth {
     bool all;         /* frames to other stations too */
 };
 
+/* The same when m has no room for a header; consumes m. */
+void eth_transmit_copy(const struct eth *e, const uint8_t *to, uint16_t type, struct msg *m);
+
 /* Put a header in front of m, an EtherType's payload, and send it; consumes m. */
-void eth_transmit(const struct eth *e, const uint8_t to[ETH_ADDR], uint16_t type, struct msg *m);
+static inline void eth_transmit(const struct eth *e, const uint8_t to[ETH_ADDR], uint16_t type,
+                                struct msg *m)
+{
+    struct netdev *d = e->dev;
+    uint8_t *h = msg_push(m, ETH_HEADER);
+    if (UNLIKELY(!h)) {
+        eth_transmit_copy(e, to, type, m);
+        return;
+    }
+    if (UNLIKELY(m->total > e->longest)) {
+        msg_drop(d->k, m, DROP_ETH_LONG);
+        return;
+    }
+    memcpy(h + ETH_DST, to, ETH_ADDR);
+    memcpy(h + ETH_SRC, d->mac, ETH_ADDR);
+    be16_put(h + ETH_TYPE, type);
+    netdev_send(d, m);
+}
 
 /* stage.c */
 MUST_CHECK status_t eth_create_stage(struct node *n, struct node *from, struct attrs *a,

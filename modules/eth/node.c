@@ -4,7 +4,6 @@
  * see struct link_ops. init fails when the card is missing or taken; nothing fails later.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "kernel/show.h"
 #include "modules/eth/eth.h"
@@ -84,28 +83,17 @@ static struct node *eth_demux(struct node *n, struct demux *d)
     return LIKELY(up != NULL) ? up : refuse(d, DROP_ETH_PROTO);
 }
 
-void eth_transmit(const struct eth *e, const uint8_t to[ETH_ADDR], uint16_t type, struct msg *m)
+/* A slice, or headers of other layers took the room. */
+void eth_transmit_copy(const struct eth *e, const uint8_t *to, uint16_t type, struct msg *m)
 {
-    struct netdev *d = e->dev;
-    uint8_t *h = msg_push(m, ETH_HEADER);
-    if (UNLIKELY(!h)) { /* a slice, or headers of other layers took the room */
-        struct msg *framed = msg_clone(&d->k->pool, m, 0, m->total);
-        if (!framed) {
-            msg_drop(d->k, m, DROP_NO_BUFFER);
-            return;
-        }
-        msg_free(m);
-        m = framed;
-        h = msg_push(m, ETH_HEADER);
-    }
-    if (UNLIKELY(m->total > e->longest)) {
-        msg_drop(d->k, m, DROP_ETH_LONG);
+    struct kernel *k = e->dev->k;
+    struct msg *framed = msg_clone(&k->pool, m, 0, m->total);
+    if (!framed) {
+        msg_drop(k, m, DROP_NO_BUFFER);
         return;
     }
-    memcpy(h + ETH_DST, to, ETH_ADDR);
-    memcpy(h + ETH_SRC, d->mac, ETH_ADDR);
-    be16_put(h + ETH_TYPE, type);
-    netdev_send(d, m);
+    msg_free(m);
+    eth_transmit(e, to, type, framed);
 }
 
 static struct netdev *eth_dev(struct node *n)

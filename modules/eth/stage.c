@@ -25,29 +25,30 @@ static void receive_ba(struct path *p, int at, struct msg *m)
     pass(p, at, BA, m);
 }
 
-/* What a neighbour's kind of address means on Ethernet. */
-static uint16_t type_of(const struct neigh *g)
-{
-    return g->addr.family == ADDR_IP4 ? ETHERTYPE_IP4 : 0;
-}
-
 static struct node *resolver_of(const struct node *card)
 {
     return node_above(card, ETHERTYPE_ARP);
 }
 
-static void send(struct path *p, int at, struct msg *m)
+__attribute__((noinline)) static void send_later(struct path *p, int at, struct msg *m)
 {
     struct neigh *g = p->state[at];
-    if (LIKELY(g && g->valid)) {
-        eth_transmit(g->link->state, g->mac, type_of(g), m);
-    } else if (g) {
-        struct node *arp = resolver_of(g->link);
-        const struct resolve_ops *ops = arp->module->ops;
-        ops->wait(arp, g, m);
-    } else {
+    if (!g) {
         msg_drop(p->pool.k, m, DROP_ARP_UNRESOLVED);
+        return;
     }
+    struct node *arp = resolver_of(g->link);
+    const struct resolve_ops *ops = arp->module->ops;
+    ops->wait(arp, g, m);
+}
+
+static void send(struct path *p, int at, struct msg *m)
+{
+    const struct neigh *g = p->state[at];
+    if (LIKELY(g && g->valid))
+        eth_transmit(g->link->state, g->mac, ETHERTYPE_IP4, m);
+    else
+        send_later(p, at, m);
 }
 
 static void destroy(struct path *p, int at)
@@ -93,7 +94,7 @@ static void bridge_on_ba(struct path *p, int at, struct msg *m)
 
 static void bridge_out(struct path *p, int at, struct msg *m)
 {
-    const struct eth *e = p->shape->at[at].node->state;
+    const struct eth *e = p->state[at];
     if (UNLIKELY(m->total > e->longest))
         msg_drop(p->pool.k, m, DROP_ETH_LONG);
     else
@@ -107,6 +108,7 @@ static status_t bridge_stage(struct node *n, bool climbing, struct attrs *a, str
 {
     struct node *filter = node_bound(n, 0);
     h->ops = climbing ? &bridge_a : &bridge_b;
+    h->state = n->state;
     if (!climbing)
         return OK;
     h->next = filter ? filter : attrs_node(a, ATTR_OUT_NODE);

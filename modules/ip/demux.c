@@ -23,13 +23,15 @@ __attribute__((noinline)) static struct node *refuse(struct demux *d, enum drop 
 /* Of 20 bytes; the order of bytes does not matter for "all ones" (RFC 1071 2.B). */
 static inline bool sum_is_good(const uint8_t *h)
 {
-    uint64_t sum = 0;
-    for (int i = 0; i < IP4_HEADER; i += 4) {
-        uint32_t word;
-        memcpy(&word, h + i, sizeof word);
-        sum += word;
-    }
-    sum = (sum & 0xffffffff) + (sum >> 32);
+    uint64_t first, second, sum;
+    uint32_t third;
+    memcpy(&first, h, sizeof first);
+    memcpy(&second, h + 8, sizeof second);
+    memcpy(&third, h + 16, sizeof third);
+    sum = first + second;
+    sum += sum < first; /* the carry comes in again at the other end */
+    sum = (sum & 0xffffffff) + (sum >> 32) + third;
+    sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)(sum + (sum >> 16)) == 0xffff;
 }
@@ -59,14 +61,15 @@ static bool odd_header_is_good(const uint8_t *h, uint32_t have, enum drop *why)
 }
 
 /* Addresses that nobody but us may send from: ours, and the broadcasts (R-BAD-9, MUST-63). */
-static inline bool source_is_good(const struct ip_node *ip, uint32_t src)
+__attribute__((noinline)) static bool looks_like_us(const struct ip_node *ip, uint32_t src)
 {
-    bool good = ip_is_host(src);
-    for (int i = 0; i < ip->nifaces; i++) {
-        uint32_t host = src ^ ip->iface[i].addr, rest = ~ip->iface[i].mask;
-        good &= host != 0 && (host > rest || rest <= 1 || ((src & rest) != rest && src & rest));
-    }
-    return good;
+    return ip_is_ours(ip, src) || ip_is_broadcast(ip, src);
+}
+
+/* Only addresses that end like one of those are looked at twice. */
+static inline bool source_is_plain(const struct ip_node *ip, uint32_t src)
+{
+    return ip_is_host(src) && LIKELY(!(ip->suspects >> (src & 63) & 1));
 }
 
 static struct node *to_passive(struct node *n, struct demux *d)
@@ -93,7 +96,8 @@ static struct node *to_flow(const struct kernel *k, const struct flow *f, struct
 }
 
 /* A listener may want what is addressed to somebody else. */
-static bool is_taken(struct node *upper, uint32_t dst, const uint8_t *ports)
+__attribute__((noinline)) static bool is_taken(struct node *upper, uint32_t dst,
+                                               const uint8_t *ports)
 {
     const struct transport_ops *ops = upper->module->ops;
     if (!ops || !ops->takes)
@@ -103,7 +107,8 @@ static bool is_taken(struct node *upper, uint32_t dst, const uint8_t *ports)
 }
 
 /* An ICMP error on its way to a host that a transparent connection speaks for is about our TCP. */
-static bool is_about_us(struct node *n, const uint8_t *icmp, uint32_t have)
+__attribute__((noinline)) static bool is_about_us(struct node *n, const uint8_t *icmp,
+                                                  uint32_t have)
 {
     const uint8_t *q = icmp + ICMP_HEADER;
     if (have < ICMP_HEADER + IP4_HEADER || !icmp_is_error(icmp[ICMP_TYPE]))
@@ -149,46 +154,82 @@ __attribute__((noinline)) static struct node *fragment(struct node *n, struct de
     return without_flow(n, d, dst, hlen);
 }
 
-struct node *ip_demux(struct node *n, struct demux *d)
+static inline struct node *by_route(struct node *n, struct demux *d, uint32_t dst, uint32_t hlen)
+{
+    const struct kernel *k = n->k;
+    struct flow_key key = flow_key_ip4(FLOW_ROUTE, d->m->in_dev, 0, 0, dst, 0, 0);
+    const struct flow *f = flow_find(&k->flows, key);
+    return LIKELY(f != NULL) ? to_flow(k, f, d) : without_flow(n, d, dst, hlen);
+}
+
+/* There is a module for the protocol: perhaps a connection is meant, ours or one that we take. */
+__attribute__((noinline)) static struct node *by_ports(struct node *n, struct demux *d,
+                                                       const uint8_t *h, uint32_t hlen)
+{
+    const struct kernel *k = n->k;
+    uint32_t src = be32_get(h + IP4_SRC), dst = be32_get(h + IP4_DST);
+    uint32_t have = d->m->len - d->off - hlen;
+    uint8_t proto = h[IP4_PROTO];
+    const struct ip_node *ip = n->state;
+    struct node *upper = ip->upper[proto];
+    const uint8_t *ports = h + hlen;
+    if (proto == PROTO_ICMP && is_about_us(n, ports, have))
+        return to_upper(upper, d, hlen);
+    if ((proto != PROTO_TCP && proto != PROTO_UDP) || have < PORTS_LEN)
+        return by_route(n, d, dst, hlen);
+    const struct flow *f = flow_find(&k->flows, flow_key_ip4(FLOW_CONN, 0, proto, src, dst,
+                                                             be16_get(ports + TCP_AT_SPORT),
+                                                             be16_get(ports + TCP_AT_DPORT)));
+    if (LIKELY(f != NULL))
+        return to_flow(k, f, d);
+    return is_taken(upper, dst, ports) ? to_upper(upper, d, hlen) : by_route(n, d, dst, hlen);
+}
+
+/* A suspicious source, or a fragment. */
+__attribute__((noinline)) static struct node *odd_datagram(struct node *n, struct demux *d,
+                                                           uint32_t hlen)
 {
     const struct ip_node *ip = n->state;
-    struct kernel *k = n->k;
+    const uint8_t *h = d->m->net;
+    uint32_t src = be32_get(h + IP4_SRC), dst = be32_get(h + IP4_DST);
+    if (!ip_is_host(src) || looks_like_us(ip, src))
+        return refuse(d, DROP_IP_SRC);
+    if (ip4_is_fragment(h))
+        return fragment(n, d, dst, hlen);
+    return ip->upper[h[IP4_PROTO]] ? by_ports(n, d, h, hlen) : by_route(n, d, dst, hlen);
+}
+
+/* The header is there and its sum is right. */
+__attribute__((always_inline)) static inline struct node *
+by_address(struct node *n, struct demux *d, uint8_t *h, uint32_t hlen)
+{
+    const struct ip_node *ip = n->state;
     struct msg *m = d->m;
-    uint8_t *h = m->data + d->off;
-    uint32_t have = m->len - d->off, hlen = IP4_HEADER;
-    if (UNLIKELY(have < IP4_HEADER))
-        return refuse(d, DROP_IP_HEADER);
-    if (UNLIKELY(h[IP4_VIHL] != IP4_PLAIN)) {
-        if (!odd_header_is_good(h, have, &d->why))
-            return DEMUX_DROP;
-        hlen = ip4_header_len(h);
-    } else if (UNLIKELY(!sum_is_good(h))) {
-        return refuse(d, DROP_IP_CKSUM);
-    }
-    uint32_t len = be16_get(h + IP4_LEN);
+    uint32_t len = be16_get(h + IP4_LEN), src = be32_get(h + IP4_SRC), dst = be32_get(h + IP4_DST);
     if (UNLIKELY(len < hlen || len > m->total - d->off))
         return refuse(d, DROP_IP_LEN);
-    uint32_t src = be32_get(h + IP4_SRC), dst = be32_get(h + IP4_DST);
-    if (UNLIKELY(!source_is_good(ip, src)))
-        return refuse(d, DROP_IP_SRC);
     m->net = h;
-    if (UNLIKELY(ip4_is_fragment(h)))
-        return fragment(n, d, dst, hlen);
-    uint8_t proto = h[IP4_PROTO];
-    struct node *upper = ip->upper[proto];
-    struct flow *f;
-    if (upper && (proto == PROTO_TCP || proto == PROTO_UDP) && have >= hlen + PORTS_LEN) {
-        const uint8_t *ports = h + hlen;
-        f = flow_find(&k->flows,
-                      flow_key_ip4(FLOW_CONN, 0, proto, src, dst, be16_get(ports + TCP_AT_SPORT),
-                                   be16_get(ports + TCP_AT_DPORT)));
-        if (LIKELY(f != NULL))
-            return to_flow(k, f, d);
-        if (is_taken(upper, dst, ports))
-            return to_upper(upper, d, hlen);
-    } else if (upper && proto == PROTO_ICMP && is_about_us(n, h + hlen, have - hlen)) {
-        return to_upper(upper, d, hlen);
-    }
-    f = flow_find(&k->flows, flow_key_ip4(FLOW_ROUTE, m->in_dev, 0, 0, dst, 0, 0));
-    return LIKELY(f != NULL) ? to_flow(k, f, d) : without_flow(n, d, dst, hlen);
+    if (UNLIKELY(!source_is_plain(ip, src) || ip4_is_fragment(h)))
+        return odd_datagram(n, d, hlen);
+    return ip->upper[h[IP4_PROTO]] ? by_ports(n, d, h, hlen) : by_route(n, d, dst, hlen);
+}
+
+__attribute__((noinline)) static struct node *odd_header(struct node *n, struct demux *d)
+{
+    uint8_t *h = d->m->data + d->off;
+    if (d->m->len - d->off < IP4_HEADER)
+        return refuse(d, DROP_IP_HEADER);
+    if (!odd_header_is_good(h, d->m->len - d->off, &d->why))
+        return DEMUX_DROP;
+    return by_address(n, d, h, ip4_header_len(h));
+}
+
+struct node *ip_demux(struct node *n, struct demux *d)
+{
+    uint8_t *h = d->m->data + d->off;
+    if (UNLIKELY(d->m->len < d->off + IP4_HEADER || h[IP4_VIHL] != IP4_PLAIN))
+        return odd_header(n, d);
+    if (UNLIKELY(!sum_is_good(h)))
+        return refuse(d, DROP_IP_CKSUM);
+    return by_address(n, d, h, IP4_HEADER);
 }

@@ -81,6 +81,7 @@ enum ip_stat {
 };
 
 struct ip_node {
+    uint64_t suspects; /* bit (address % 64) of every address that no frame may come from */
     struct iface iface[IP_IFACES];
     int nifaces;
     int nroutes;

@@ -84,6 +84,9 @@ static status_t address_add(struct node *n, const char *name, const char *value)
                         .addr = netaddr_to_ip4(&p.addr),
                         .mask = mask_of(p.len),
                         .mtu = d->mtu};
+    uint32_t never[] = {i->addr, i->addr & i->mask, i->addr | ~i->mask};
+    for (size_t j = 0; j < ARRAY_LEN(never); j++)
+        ip->suspects |= (uint64_t)1 << (never[j] & 63);
     return route_add(n, (struct ip_route){i->addr & i->mask, i->mask, 0, (uint8_t)ip->nifaces++});
 }
 
