@@ -97,7 +97,7 @@ def exec_command(args):
 def pcap(args):
     words = client.enter_words(args.name)[args.side]
     client.check(args.name)
-    os.execv(words[0], words + ["tcpdump", "-i", netns.DEVICE, "-U", "-n", "-s", "0", "-Z", "root",
+    os.execv(words[0], words + ["tcpdump", "-i", netns.DEVICE, "-U", "--immediate-mode", "-n", "-s", "0", "-Z", "root",
                                 "-w", args.file])
 
 

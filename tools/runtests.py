@@ -110,7 +110,8 @@ def run_program(results, group, title, words, limit):
     if why:
         results.add("not ok", f"{title}: {why}")
     if why or seen["not ok"]:
-        tail = log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
+        said = log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        tail = [line for line in said if not (result_of(line) or [""])[0] in ("ok", "skip")][-40:]
         results.say("".join(f"    | {line}\n" for line in tail) + f"    {log_path.relative_to(ROOT)}")
 
 
