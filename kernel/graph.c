@@ -183,8 +183,8 @@ static status_t nodes_init(struct kernel *k)
     for (int i = 0; i < k->nnodes; i++) {
         struct node *n = &k->nodes[i];
         status_t status = n->module->init ? n->module->init(n) : OK;
-        if (status != OK) {
-            log_error(k, "node %s does not start: %s", n->name, status_name(status));
+        if (status != OK) { /* the module has said why */
+            log_note(k, "node %s does not start: %s", n->name, status_name(status));
             return status;
         }
     }
@@ -214,8 +214,8 @@ static status_t makers_start(struct kernel *k)
     for (int i = 0; i < k->nnodes; i++) {
         struct node *n = &k->nodes[i];
         status_t status = n->module->start ? n->module->start(n) : OK;
-        if (status != OK) {
-            log_error(k, "node %s does not start: %s", n->name, status_name(status));
+        if (status != OK) { /* the module has said why */
+            log_note(k, "node %s does not start: %s", n->name, status_name(status));
             return status;
         }
     }
