@@ -38,7 +38,7 @@ static bool quantity(const char *text, const struct unit *units, uint64_t *out)
     errno = 0;
     unsigned long long v = strtoull(text, &end, 0);
     if (errno)
-        return false; /* more than 64 bits */
+        return false;          /* more than 64 bits */
     if (v == 0 && *end == 0) { /* nothing needs no unit */
         *out = 0;
         return true;

@@ -89,7 +89,8 @@ bool kernel_poll(struct kernel *k)
     if (k->dying)
         path_reap(k);
     cards_flush(k);
-    /* A command may stop the kernel or wake paths, so what follows it is another turn, not sleep. */
+    /* A command may stop the kernel or wake paths, so what follows it is another turn, not sleep.
+     */
     for (int c; (c = plat_getc(k)) >= 0; more = true)
         kernel_console(k, c);
     return more || k->sched.head || k->sched.nheap || k->dying;
