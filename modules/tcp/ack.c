@@ -104,11 +104,10 @@ bool tcp_ack(struct tcb *c, const struct segment *g)
     }
     uint32_t wnd = (uint32_t)g->wnd << c->snd_scale;
     bool more = sack_update(c, &g->o);
-    if (c->rexmt_use == TIMER_PERSIST) {
+    if (c->rexmt_use == TIMER_PERSIST || wnd == 0)
         c->unacked_since = tcb_kernel(c)->now; /* the peer lives: probing goes on for ever */
-        if (g->ack == c->snd_una)
-            c->snd_nxt = c->snd_una;
-    }
+    if (c->rexmt_use == TIMER_PERSIST && g->ack == c->snd_una)
+        c->snd_nxt = c->snd_una;
     if (seq_gt(g->ack, c->snd_una)) {
         window_update(c, g, wnd); /* loss recovery sends at once, and not beyond the edge */
         newly_acked(c, g);

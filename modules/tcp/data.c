@@ -56,6 +56,11 @@ bool data_pressure(const struct kernel *k)
     return k->msgs.live[MSG_FULL] > k->msgs.limit[MSG_FULL] / 4 * 3;
 }
 
+bool data_critical(const struct kernel *k)
+{
+    return k->msgs.live[MSG_FULL] > k->msgs.limit[MSG_FULL] / 16 * 15;
+}
+
 /* Bytes beyond rcv_nxt that the peer may send. The right edge never moves left, and moves right
  * only by a good piece (RFC 9293 3.8.6.2.2). Storage may be twice the bytes it holds. */
 uint32_t data_window(const struct tcb *c)
@@ -125,6 +130,17 @@ static bool storage_full(const struct tcb *c, const struct msg *m)
     return used > 2ULL * c->rcvbuf + 4096;
 }
 
+/* Bytes that would have to wait and cannot: they come again. What the cards need to receive the
+ * acknowledgements that set buffers free must never be taken by data. */
+static bool no_place(const struct tcb *c, const struct msg *m)
+{
+    const struct kernel *k = tcb_kernel(c);
+    if (c->rcvq.head)
+        return storage_full(c, m) || data_pressure(k);
+    bool at_once = c->told_open && path_room(c->p, c->at, (enum dir)c->up) > 0;
+    return data_critical(k) && !at_once;
+}
+
 /* In order, but other bytes wait already: those that overlap came first and stay. */
 static void before_gap(struct tcb *c, struct msg *m)
 {
@@ -179,7 +195,7 @@ static void take_bytes(struct tcb *c, struct msg *m, const struct segment *g)
         msg_drop(k, m, DROP_TCP_LATE);
     } else if (g->seq != c->rcv_nxt) {
         out_of_order(c, m, g->seq);
-    } else if (storage_full(c, m) && c->rcvq.head) {
+    } else if (no_place(c, m)) {
         c->ack_now = true;
         msg_drop(k, m, DROP_TCP_MEM);
     } else if (c->reass && c->reass->n) {

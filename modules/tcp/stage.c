@@ -54,6 +54,8 @@ uint32_t tcb_room(const struct tcb *c)
     uint64_t limit = 2ULL * c->sndbuf;
     if (!tcb_synchronised(c) || c->shut)
         return 0;
+    if (c->sndq.head && data_pressure(tcb_kernel(c))) /* its acknowledgement brings new room */
+        return 0;
     uint32_t by_bytes = c->sndbuf > c->sndq.bytes ? c->sndbuf - c->sndq.bytes : 0;
     uint32_t by_storage = limit > c->snd_cost ? (uint32_t)((limit - c->snd_cost) / 2) : 0;
     return by_bytes < by_storage ? by_bytes : by_storage;

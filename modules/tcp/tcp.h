@@ -197,16 +197,12 @@ static inline bool tcb_synchronised(const struct tcb *c)
     return c->state >= TCP_ESTABLISHED;
 }
 
-/* Sequence number of the first byte in the send queue. */
-static inline uint32_t tcb_queue_seq(const struct tcb *c)
-{
-    return c->sndq.head ? c->sndq.head->cb[0] : c->snd_una;
-}
-
 /* Behind the last byte in the send queue; the FIN has this number. */
 static inline uint32_t tcb_queue_end(const struct tcb *c)
 {
-    return c->sndq.tail ? c->sndq.tail->cb[0] + c->sndq.tail->total : c->snd_max - c->fin_sent;
+    if (c->sndq.tail)
+        return c->sndq.tail->cb[0] + c->sndq.tail->total;
+    return tcb_synchronised(c) ? c->snd_max - c->fin_sent : c->iss + 1;
 }
 
 /* node.c */
@@ -239,7 +235,8 @@ uint32_t tcb_room(const struct tcb *c); /* bytes the send queue may still take *
 bool tcp_ack(struct tcb *c, const struct segment *g);
 void tcp_data(struct tcb *c, struct msg *m, const struct segment *g);
 void data_deliver(struct tcb *c);
-bool data_pressure(const struct kernel *k); /* few buffers are left in the machine */
+bool data_pressure(const struct kernel *k); /* three quarters of the buffers are in use */
+bool data_critical(const struct kernel *k); /* fifteen of sixteen */
 uint32_t data_window(const struct tcb *c);
 /* m joins the queue, squeezed into its last message when small; `payer` pays, or the kernel. */
 void queue_add(struct msgq *q, struct msg *m, struct pool *payer, uint32_t *cost);

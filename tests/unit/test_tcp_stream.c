@@ -56,6 +56,7 @@ static const struct kind kinds[] = {
      3000,
      0,
      6},
+    {"few buffers, loss", {.delay_ns = MS, .loss_ppm = 10000}, "buffers=64", 1000000, 3000, 0, 6},
     {"slow link",
      {.delay_ns = 20 * MS, .rate_bps = 2000000, .queue_bytes = 30000},
      "",
@@ -170,6 +171,44 @@ static void slow_reader(void **state)
     tl_end(t);
 }
 
+/* Readers that have stopped may not take the buffers that another connection, or the card, needs.
+ */
+static void crowd(void **state)
+{
+    enum { STOPPED = 60 };
+    (void)state;
+    struct tl *t = tl_make(2, NULL, "buffers=300 backlog=1000");
+    struct tl_user *server = tl_user(t, 1);
+    struct tl_conn *c[STOPPED + 1];
+    server->model = (struct tl_conn){.rx_seed = 1, .stopped = true};
+    for (int i = 0; i <= STOPPED; i++) {
+        if (i == STOPPED)
+            server->model.stopped = false;
+        c[i] = tl_connect(t, 0, TL_PEER, TL_PORT);
+        assert_non_null(c[i]);
+        c[i]->tx_seed = 1;
+        tl_run(t, 10 * MS);
+        tl_push(c[i], 400000);
+        tl_run(t, 100 * MS);
+    }
+    tl_run(t, 100 * SECOND);
+    assert_int_equal(server->n, STOPPED + 1);
+    assert_int_equal(server->conn[STOPPED].rx, 400000);
+    assert_true(t->k[1]->msgs.live[MSG_FULL] < 295);
+    for (int i = 0; i < STOPPED; i++) {
+        assert_int_equal(server->conn[i].rx, 0);
+        tl_go(&server->conn[i]);
+    }
+    tl_run(t, 1000 * SECOND);
+    for (int i = 0; i <= STOPPED; i++) {
+        assert_int_equal(server->conn[i].rx, 400000);
+        assert_int_equal(server->conn[i].rx_bad, 0);
+        tl_reset(c[i]);
+    }
+    tl_run(t, SECOND);
+    tl_end(t);
+}
+
 /* An upload on a clean, fast link is not slowed by its own TCP: a window a round trip. */
 static void fills_the_pipe(void **state)
 {
@@ -198,6 +237,7 @@ int main(void)
                    streams),
         PLAIN_TEST("RFC 9293 3.6: half-close, both ways", half_close),
         PLAIN_TEST("R-BAD-56: a reader that stops for ten minutes", slow_reader),
+        PLAIN_TEST("R-ATK-4: stopped readers leave buffers for others", crowd),
         PLAIN_TEST("RFC 5681: a clean link is filled", fills_the_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
