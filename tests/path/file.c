@@ -241,7 +241,9 @@ static bool expect_says(struct stage *s, char *line, bool none)
 static bool expect_number(struct stage *s, const char *what, char *line)
 {
     const struct kernel *k = s->k;
-    unsigned long want = strtoul(line, NULL, 10), is;
+    line += strspn(line, " ");
+    bool at_most = strncmp(line, "<=", 2) == 0;
+    unsigned long want = strtoul(line + (at_most ? 2 : 0), NULL, 10), is;
     if (strcmp(what, "paths") == 0)
         is = k->paths_live - s->start.paths;
     else if (strcmp(what, "flows") == 0)
@@ -250,7 +252,7 @@ static bool expect_number(struct stage *s, const char *what, char *line)
         is = k->msgs.live[MSG_SMALL] + k->msgs.live[MSG_FULL] - s->start.small - s->start.full;
     else
         return stage_fail(s, "expect what? '%s'", what);
-    return is == want ||
+    return is == want || (at_most && is < want) ||
            stage_fail(s, "%lu %s more than at the start, expected %lu", is, what, want);
 }
 
@@ -366,6 +368,13 @@ static bool line_run(struct file *f, char *line, uint64_t bump)
         return silence(s, rest);
     if (IS("command")) {
         stage_command(s, word_next(&rest));
+        return true;
+    }
+    if (IS("forget")) { /* what a host has heard by now */
+        struct host *h = host_named(s, word_next(&rest));
+        if (!h)
+            return stage_fail(s, "forget: no such host");
+        h->next = h->nheard;
         return true;
     }
     if (IS("arp")) { /* arp HOST off|on: answers by itself */

@@ -81,6 +81,11 @@ struct packet {
     bool options;            /* the option list was given, maybe empty */
     uint8_t opt[64];         /* built: bytes of IP or TCP options; which: top */
     uint32_t nopt;
+    struct {
+        uint8_t at; /* in opt: four bytes to be completed when the connection is known */
+        bool echo;  /* by the last time stamp that came; else a number of the far side's */
+    } late[8];
+    int nlate;
     char want[TEXT_MAX]; /* expected: TCP options that must be there, "mss=1460,ts" */
     uint8_t ipopt[64];
     uint32_t nipopt;

@@ -72,6 +72,14 @@ static void put32(uint8_t *at, uint64_t v)
         at[i] = (uint8_t)(v >> (24 - 8 * i));
 }
 
+static void late(struct packet *p, uint32_t at, bool echo)
+{
+    if (p->nlate == (int)ARRAY_LEN(p->late))
+        return;
+    p->late[p->nlate].at = (uint8_t)at;
+    p->late[p->nlate++].echo = echo;
+}
+
 /* One TCP option of a list. Names of options without length: nop, eol. */
 static bool option(char *text, struct packet *p)
 {
@@ -98,6 +106,22 @@ static bool option(char *text, struct packet *p)
         put32(o + 2, a);
         put32(o + 6, b);
         n = 10;
+    } else if (strcmp(text, "ts") == 0 && arg && strstr(arg, ":last")) {
+        memcpy(o, (uint8_t[]){8, 10}, 2);
+        put32(o + 2, strtoull(arg, NULL, 0));
+        late(p, p->nopt + 6, true);
+        n = 10;
+    } else if (strcmp(text, "sack") == 0 && arg) {
+        o[0] = 5;
+        for (n = 2; n + 8 <= 34 && sscanf(arg, "%llu:%llu", &a, &b) == 2; n += 8) {
+            put32(o + n, a);
+            put32(o + n + 4, b);
+            late(p, p->nopt + n, false);
+            late(p, p->nopt + n + 4, false);
+            arg += strcspn(arg, "/");
+            arg += *arg == '/';
+        }
+        o[1] = (uint8_t)n;
     } else if (strcmp(text, "nop") == 0 || strcmp(text, "eol") == 0) {
         o[0] = *text == 'n';
         n = 1;

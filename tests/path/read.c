@@ -26,7 +26,7 @@ static void options_text(struct packet *p, const uint8_t *at, size_t n)
 {
     char *out = p->want;
     size_t room = sizeof p->want;
-    for (size_t i = 0; i < n && room > 30;) {
+    for (size_t i = 0; i < n && room > 130;) {
         uint8_t kind = at[i], len = kind < 2 ? 1 : i + 1 < n ? at[i + 1] : 0;
         int put = 0;
         if (len == 0 || i + len > n) {
@@ -48,7 +48,10 @@ static void options_text(struct packet *p, const uint8_t *at, size_t n)
             put = snprintf(out, room, "ts=%llu:%llu,", (unsigned long long)get(at + i + 2, 4),
                            (unsigned long long)get(at + i + 6, 4));
         } else if (kind == 5) {
-            put = snprintf(out, room, "sack,");
+            for (uint8_t j = 2; j + 8 <= len && put < 200; j = (uint8_t)(j + 8))
+                put += snprintf(out + put, room - (size_t)put, "sack=%llu:%llu,",
+                                (unsigned long long)get(at + i + j, 4),
+                                (unsigned long long)get(at + i + j + 4, 4));
         } else {
             put = snprintf(out, room, "kind%u,", kind);
         }

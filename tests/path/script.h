@@ -34,7 +34,8 @@ struct conn { /* to make sequence numbers relative */
     int host;
     uint16_t hport, kport;
     uint32_t hisn, kisn;
-    bool known; /* kisn is */
+    bool known;  /* kisn is */
+    uint32_t ts; /* last time stamp that came */
 };
 
 struct stage {

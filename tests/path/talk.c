@@ -48,6 +48,13 @@ static bool tcp_fill(struct stage *s, struct host *h, struct packet *p)
     if (has(p, TCP_ACK) && !p->raw)
         flags |= TCP_ACK_FLAG;
     set(p, TCP_FLAGS, flags);
+    for (int i = 0; i < p->nlate; i++) {
+        uint8_t *at = p->opt + p->late[i].at;
+        uint32_t v = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+        v = p->late[i].echo ? c->ts : v + c->kisn;
+        for (int j = 0; j < 4; j++)
+            at[j] = (uint8_t)(v >> (24 - 8 * j));
+    }
     if (!p->raw) {
         packet_pattern(p, (uint32_t)p->v[TCP_SEQ]);
         p->v[TCP_SEQ] = (uint32_t)(p->v[TCP_SEQ] + c->hisn);
@@ -156,6 +163,22 @@ static bool options_match(struct stage *s, const struct packet *want, const stru
     return true;
 }
 
+/* The edges of SACK blocks in what came, relative as the script has them. */
+static void sack_relative(struct packet *got, uint32_t hisn)
+{
+    char text[TEXT_MAX] = "";
+    size_t n = 0;
+    for (const char *at = got->want; *at && n < sizeof text; at = strchr(at, ',') + 1) {
+        unsigned long from, to;
+        if (sscanf(at, "sack=%lu:%lu", &from, &to) == 2)
+            n += (size_t)snprintf(text + n, sizeof text - n, "sack=%u:%u,", (uint32_t)from - hisn,
+                                  (uint32_t)to - hisn);
+        else
+            n += (size_t)snprintf(text + n, sizeof text - n, "%.*s,", (int)strcspn(at, ","), at);
+    }
+    memcpy(got->want, text, sizeof text);
+}
+
 static void tcp_relative(struct stage *s, struct host *h, const struct packet *want,
                          struct packet *got)
 {
@@ -164,8 +187,12 @@ static void tcp_relative(struct stage *s, struct host *h, const struct packet *w
         c->known = true;
         c->kisn = (uint32_t)got->v[TCP_SEQ];
     }
+    const char *ts = strstr(got->want, "ts=");
+    if (ts)
+        c->ts = (uint32_t)strtoul(ts + 3, NULL, 10);
     if (want->raw)
         return;
+    sack_relative(got, c->hisn);
     got->v[TCP_SEQ] = (uint32_t)(got->v[TCP_SEQ] - (c->known ? c->kisn : 0));
     if (got->v[TCP_FLAGS] & TCP_ACK_FLAG)
         got->v[TCP_ACK] = (uint32_t)(got->v[TCP_ACK] - c->hisn);
