@@ -63,11 +63,11 @@ struct e1000 {
     uint32_t tx_next;  /* filled next */
     uint32_t tx_clean; /* not yet taken back; tx_clean == tx_next: nothing is on the ring */
     uint32_t marks_head, marks_tail;
-    bool torn;                /* the last descriptor was not the end of its frame */
-    bool newer;               /* 82574L */
-    bool link_said;           /* dev.link as it was logged last; the interrupt logs nothing */
-    volatile bool armed;      /* interrupts may come */
-    uint16_t marks[E1000_TX]; /* last descriptors of bursts: they report */
+    uint64_t rx_good;    /* what a good descriptor looks like; none does while a frame is torn */
+    bool newer;          /* 82574L */
+    bool link_said;      /* dev.link as it was logged last; the interrupt logs nothing */
+    volatile bool armed; /* interrupts may come */
+    uint16_t marks[E1000_TX]; /* last descriptors of bursts: they report; and MARK_MIXED */
     struct msg *rxm[E1000_RX], *txm[E1000_TX];
 };
 

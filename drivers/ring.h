@@ -50,19 +50,62 @@ static inline struct msg *stash_take(struct stash *s)
     return msg_alloc_class(&s->k->pool, MSG_FULL);
 }
 
-/* A message that has been sent. The kernel pays for all that is on a ring. */
-static inline void stash_put(struct stash *s, struct msg *m)
+/* At least n buffers if the machine has them; how many there are. */
+static inline uint32_t stash_fill(struct stash *s, uint32_t n)
 {
-    if (UNLIKELY(m->refs != 1 || m->class != MSG_FULL || m->more || s->n == STASH_MAX)) {
-        msg_free(m);
-        return;
+    while (UNLIKELY(s->n < n)) {
+        struct msg *m = msg_alloc_class(&s->k->pool, MSG_FULL);
+        if (!m)
+            break;
+        s->at[s->n++] = m;
     }
+    return s->n;
+}
+
+/* What is in the stash has its data there, as a card sees it from the message's address. */
+static inline uint64_t stash_dma_data(const struct stash *s)
+{
+    return s->dma + offsetof(struct msg, room) + MSG_HEADROOM;
+}
+
+/* A message in one part that is a receive buffer, and all ours: nobody shares its bytes, so nobody
+ * can come to share them. The kernel pays for all that is on a ring. */
+static inline bool stash_likes(const struct msg *m)
+{
+    return m->refs == 1 && m->class == MSG_FULL;
+}
+
+static inline void stash_renew(struct msg *m)
+{
     m->data = m->room + MSG_HEADROOM;
     m->class = MSG_FULL; /* with the next two, one store */
     m->flags = 0;
     m->seg_size = 0;
     m->net = NULL;
+}
+
+/* A message that has been sent. */
+static inline void stash_put(struct stash *s, struct msg *m)
+{
+    if (UNLIKELY(!stash_likes(m) || m->more || s->n == STASH_MAX)) {
+        msg_free(m);
+        return;
+    }
+    stash_renew(m);
     s->at[s->n++] = m;
+}
+
+/* n of them, each in one part and liked when it was sent. False, and nothing done: no room. */
+static inline bool stash_put_plain(struct stash *s, struct msg *const *m, uint32_t n)
+{
+    if (UNLIKELY(n > STASH_MAX - s->n))
+        return false;
+    for (struct msg **to = &s->at[s->n], **end = to + n; to != end; to++, m++) {
+        stash_renew(*m);
+        *to = *m;
+    }
+    s->n += n;
+    return true;
 }
 
 /* Every card that stops gives back the whole stash; the others then allocate. */
