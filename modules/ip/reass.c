@@ -87,7 +87,7 @@ static struct datagram *oldest(struct ip_node *ip, const struct datagram *keep, 
     struct datagram *old = NULL;
     for (int i = 0; i < FRAG_DATAGRAMS; i++) {
         struct datagram *d = &ip->frags[i];
-        if (d->list && d != keep && (!src || d->src == src) &&
+        if (d != keep && d->list && (!src || d->src == src) &&
             (!old || (int32_t)(d->serial - old->serial) < 0))
             old = d;
     }

@@ -218,7 +218,7 @@ static void other_states(struct mconn *c, const struct segment *s)
             mconn_time_wait(c);
         return;
     }
-    if (s->flags & RST) { /* RFC 5961 3.2 */
+    if (s->flags & RST) {         /* RFC 5961 3.2 */
         if (s->seq == c->rcv_nxt) /* 3.10.7.4: after both FINs the user is told nothing bad */
             mconn_end(c, c->state < M_CLOSING);
         else
