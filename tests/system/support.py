@@ -28,6 +28,9 @@ BOX = ("10.0.1.1", "10.0.2.1")
 PORT = 8080
 NICS = ("e1000", "e1000e", "tulip", "virtio")
 BALANCE = ("paths", "flows", "timers", "msgs_small", "msgs_full", "path_bytes")
+# The cards of a machine keep up to so many buffers to use again (STASH_MAX in drivers/ring.h). That these are given
+# back as well is asserted when the kernel ends, to the last one.
+SLACK = {"msgs_full": 256}
 BACK_SECONDS = 15
 verdicts = {"ok": 0, "not ok": 0, "skip": 0}
 
@@ -161,14 +164,15 @@ class Bench:
             if now == last:
                 break
             last = now
-        self.start = now
+        # What comes and goes within the slack must not add up.
+        self.start = {k: min(now[k], self.start[k]) if self.start and k in SLACK else now[k] for k in now}
 
     def left_over(self):
         """What is not given back, or None. Less than at the start is fine: neighbours expire."""
         limit = time.monotonic() + BACK_SECONDS
         while True:
             now = self.memory()
-            more = {k: (now[k], self.start[k]) for k in BALANCE if now[k] > self.start[k]}
+            more = {k: (now[k], self.start[k]) for k in BALANCE if now[k] > self.start[k] + SLACK.get(k, 0)}
             if not more or time.monotonic() > limit:
                 break
             time.sleep(0.2)
