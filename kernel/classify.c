@@ -211,32 +211,12 @@ void flow_move(struct kernel *k, struct path *from, struct path *to, bool same)
     }
 }
 
-struct path *classify(struct node *n, struct msg *m, enum dir *dir)
-{
-    struct demux d = {.m = m, .link = n};
-    do
-        n = n->module->demux(n, &d);
-    while (n != DEMUX_FOUND && n != DEMUX_DROP);
-    if (UNLIKELY(n == DEMUX_DROP)) {
-        msg_drop(d.link->k, m, d.why);
-        return NULL;
-    }
-    *dir = d.dir;
-    return d.path;
-}
-
 void classify_again(struct node *link, struct node *n, struct msg *m)
 {
     struct kernel *k = link->k;
     struct demux d = {.m = m, .link = link};
-    struct node *ask = n;
-    do
-        ask = ask->module->demux(ask, &d);
-    while (ask != DEMUX_FOUND && ask != DEMUX_DROP);
-    if (ask == DEMUX_DROP) {
-        msg_drop(k, m, d.why);
+    if (!classify(n, &d))
         return;
-    }
     struct path *p = d.path, *outer = k->running;
     int at = d.dir == AB ? 0 : p->shape->n - 1;
     while (at >= 0 && at < p->shape->n && p->shape->at[at].node != n)

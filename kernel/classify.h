@@ -117,10 +117,8 @@ struct demux {
 #define DEMUX_FOUND ((struct node *)0) /* d->path and d->dir are set */
 #define DEMUX_DROP  ((struct node *)1) /* d->why is set */
 
-/* Asks from node n on. Returns the path and *dir, or NULL: m was dropped and counted. */
-struct path *classify(struct node *n, struct msg *m, enum dir *dir);
-/* The same for a message whose link-level header is already off: m->data is n's header. The path
- * is then entered at the first stage of node n. */
+/* classify() is in kernel/kernel.h. The same for a message whose link-level header is already off:
+ * m->data is n's header. The path is then entered at the first stage of node n. */
 void classify_again(struct node *link, struct node *n, struct msg *m);
 
 #endif

@@ -45,20 +45,47 @@ static void cards_flush(struct kernel *k)
             netdev_flush(k->devs[i]);
 }
 
+/* All frames of the card belong to one path (netdev.h: all). */
+static void burst_bridge(struct kernel *k, struct netdev *d, struct msg **burst, int n)
+{
+    struct path *p = d->all;
+    int at = d->all_dir == AB ? 0 : p->shape->n - 1;
+    deliver_fn *deliver = p->shape->at[at].ops->deliver[d->all_dir];
+    k->running = p;
+    for (int i = 0; i < n; i++) {
+        struct msg *m = burst[i];
+        m->in_dev = d->index;
+        m->rx_ns = k->now;
+        d->stats.rx_bytes += m->total;
+        deliver(p, at, m);
+    }
+    k->running = NULL;
+}
+
+static void burst_classify(struct kernel *k, struct netdev *d, struct msg **burst, int n)
+{
+    struct demux demux = {.link = d->node};
+    for (int i = 0; i < n; i++) {
+        struct msg *m = burst[i];
+        m->in_dev = d->index;
+        m->rx_ns = k->now;
+        d->stats.rx_bytes += m->total;
+        demux.m = m;
+        demux.off = 0;
+        struct path *p = classify(d->node, &demux);
+        if (LIKELY(p != NULL))
+            path_input(p, demux.dir, m);
+    }
+}
+
 static int card_poll(struct kernel *k, struct netdev *d)
 {
     struct msg *burst[NETDEV_BURST];
     int n = d->ops->rx(d, burst, NETDEV_BURST);
-    for (int i = 0; i < n; i++) {
-        struct msg *m = burst[i];
-        enum dir dir;
-        m->in_dev = d->index;
-        m->rx_ns = k->now;
-        d->stats.rx_bytes += m->total;
-        struct path *p = classify(d->node, m, &dir);
-        if (LIKELY(p != NULL))
-            path_input(p, dir, m);
-    }
+    if (d->all)
+        burst_bridge(k, d, burst, n);
+    else
+        burst_classify(k, d, burst, n);
     if (n) {
         d->stats.rx += (uint64_t)n;
         d->stats.bursts++;

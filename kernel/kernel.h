@@ -103,6 +103,36 @@ static inline struct path *flow_path(const struct kernel *k, const struct flow *
     return k->paths[f->path & PATH_INDEX];
 }
 
+/* The next two are in the way of every frame, so they are inline.
+ *
+ * Ask node by node, from n on, whose d->m is: d->m, d->off and d->link are set. Returns the path
+ * and d->dir, or NULL: d->m was dropped and counted. */
+static inline struct path *classify(struct node *n, struct demux *d)
+{
+    do
+        n = n->module->demux(n, d);
+    while (n != DEMUX_FOUND && n != DEMUX_DROP);
+    if (LIKELY(n == DEMUX_FOUND))
+        return d->path;
+    msg_drop(d->link->k, d->m, d->why);
+    return NULL;
+}
+
+/* Hand a classified message over: inline paths run, others are woken. */
+static inline void path_input(struct path *p, enum dir d, struct msg *m)
+{
+    if (p->work) {
+        path_wake(p, d, m);
+        return;
+    }
+    struct kernel *k = p->pool.k;
+    struct path *outer = k->running;
+    int at = d == AB ? 0 : p->shape->n - 1;
+    k->running = p;
+    p->shape->at[at].ops->deliver[d](p, at, m);
+    k->running = outer;
+}
+
 /* The scheduler. */
 void sched_ready(struct kernel *k, struct path *p);
 struct path *sched_next(struct kernel *k); /* NULL: none is ready */

@@ -31,6 +31,8 @@ struct netdev {
     const struct netdev_ops *ops; /* (driver) */
     struct kernel *k;
     struct node *node; /* the eth node on top; NULL: card unused */
+    struct path *all;  /* inline; takes every frame, unclassified: a bridge's; NULL: none does */
+    enum dir all_dir;
     char name[16];     /* "net0": by order of discovery */
     char where[24];    /* (driver) "pci 00:03.0", "tap:name" */
     uint8_t mac[6];    /* (driver) */

@@ -146,8 +146,6 @@ void path_wake(struct path *p, enum dir d, struct msg *m);
 void path_post(struct path *p, enum dir d, enum event ev);
 /* Run queued messages, at most `budget`; returns how many ran. The scheduler's and the tests'. */
 int path_run(struct path *p, int budget);
-/* Hand a classified message over: inline paths run, others are woken. */
-void path_input(struct path *p, enum dir d, struct msg *m);
 void path_reap(struct kernel *k); /* ends the dying; no path may be running */
 /* What the operator calls it: the index in its id. */
 static inline uint32_t path_number(const struct path *p)

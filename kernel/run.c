@@ -135,17 +135,3 @@ int path_run(struct path *p, int budget)
         sched_ready(k, p);
     return done;
 }
-
-void path_input(struct path *p, enum dir d, struct msg *m)
-{
-    if (p->work) {
-        path_wake(p, d, m);
-        return;
-    }
-    struct kernel *k = p->pool.k;
-    struct path *outer = k->running;
-    int at = end_of(p, d);
-    k->running = p;
-    p->shape->at[at].ops->deliver[d](p, at, m);
-    k->running = outer;
-}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bridge: one path `eth eth` between the two cards of the graph, for every frame of both. It is the
- * floor under all other paths: what it costs, drivers and kernel cost. Filters that the graph puts
+ * bridge: one path `eth eth` between the two cards of the graph, for every frame of both,
+ * so their frames need no classification (struct netdev: all). It is the floor under all other
+ * paths: what it costs, drivers and kernel cost. Filters that the graph puts
  * on a card are in the path. The eth nodes must be promiscuous. Fails unless there are two.
  */
 #include "kernel/kernel.h"
@@ -34,8 +35,10 @@ static status_t bridge_start(struct kernel *k)
     status_t status = path_create(k, end[0]->node, &a, true, &p);
     if (status != OK)
         return status;
-    for (int i = 0; i < 2; i++)
-        end[i]->node->passive[end[i]->index] = p;
+    for (int i = 0; i < 2; i++) {
+        end[i]->all = p;
+        end[i]->all_dir = i ? BA : AB;
+    }
     return OK;
 }
 

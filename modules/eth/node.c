@@ -55,7 +55,7 @@ static struct node *refuse(struct demux *d, enum drop why)
     return DEMUX_DROP;
 }
 
-/* spec R-BAD-1. A node that is an end of a bridge gives every frame to the bridge's path. */
+/* spec R-BAD-1 */
 static struct node *eth_demux(struct node *n, struct demux *d)
 {
     const struct eth *e = n->state;
@@ -64,12 +64,6 @@ static struct node *eth_demux(struct node *n, struct demux *d)
         return refuse(d, DROP_ETH_SHORT);
     if (UNLIKELY(m->total > e->longest))
         return refuse(d, DROP_ETH_LONG);
-    struct path *bridge = n->passive[m->in_dev];
-    if (bridge) {
-        d->path = bridge;
-        d->dir = bridge->shape->at[0].node == n ? AB : BA;
-        return DEMUX_FOUND;
-    }
     const uint8_t *h = m->data;
     if (UNLIKELY(be16_get(h + ETH_DST) != e->mac_high || be32_get(h + ETH_DST + 2) != e->mac_low)) {
         if (h[ETH_DST] & ETH_GROUP)
