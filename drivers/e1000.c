@@ -92,6 +92,8 @@ static int rx_burst(struct e1000 *c, struct msg **burst, uint32_t n)
         uint64_t word = dma_load64(&c->rx[i].word);
         if (!(word & RX_DONE))
             break;
+        if (run < max && (word & RX_LOOK) == c->rx_good)
+            continue; /* it has come since */
         rx_keep(c, i, word);
         i = rx_after(i);
     }

@@ -16,6 +16,8 @@ enum {
     RX_LAST = 1 << 8,
     RX_BATCH = 32,
     RX_FCS = 4,
+    RX_LOOK = RX_FIRST | RX_LAST | RX_ERRORS,
+    RX_GOOD = RX_FIRST | RX_LAST,
     STATUS_STARVED = 1 << 7, /* RU: no descriptor was the card's */
     TX_DEMAND_MAX = 128,     /* descriptors that QEMU's card sends at one demand */
 };
@@ -38,7 +40,7 @@ void tulip_arm(struct tulip *c)
     bool starved = csr_read(c, CSR_STATUS) & STATUS_STARVED;
     uint32_t i = c->rx_armed;
     for (; i != c->rx_next; i = rx_after(i)) {
-        c->rx[i].addr1 = (uint32_t)stash_dma(c->stash, c->rxm[i]->data);
+        c->rx[i].addr1 = (uint32_t)((uintptr_t)c->rxm[i] + stash_dma_data(c->stash));
         dma_publish();
         c->rx[i].status = TULIP_OWN;
     }
@@ -50,44 +52,52 @@ void tulip_arm(struct tulip *c)
     }
 }
 
-/* Frames go up whole, in one buffer, and without their check sequence. 0: damaged. */
-static uint32_t rx_length(struct tulip *c, uint32_t status)
+/* A finished descriptor that hands nothing up; its buffer stays. */
+static void rx_keep(struct tulip *c, bool good, uint32_t status)
 {
-    uint32_t len = status >> 16 & 0x3fff;
-    bool good = (status & (RX_FIRST | RX_LAST | RX_ERRORS)) == (RX_FIRST | RX_LAST) && !c->torn;
+    if (good)
+        ring_nobuf(&c->dev);
+    else
+        ring_bad(&c->dev);
     c->torn = !(status & RX_LAST);
-    return good && len >= FRAME_HEADER + RX_FCS && len <= FRAME_MAX + RX_FCS ? len - RX_FCS : 0;
 }
 
-static int tulip_rx(struct netdev *d, struct msg **burst, int n)
+/* Frames go up whole, in one buffer, and without their check sequence. */
+static int rx_burst(struct tulip *c, struct msg **burst, int n)
 {
-    struct tulip *c = tulip_of(d);
-    uint32_t i = c->rx_next;
-    int got = 0;
+    struct stash *s = c->stash;
     /* The descriptor behind the last one that waits is never looked at: it may be armed already. */
-    while (got < n && rx_after(i) != c->rx_armed) {
+    uint32_t i = c->rx_next, end = (c->rx_armed - 1) & (TULIP_RX - 1);
+    int got = 0;
+    stash_fill(s, (uint32_t)n);
+    for (; got < n && i != end; i = rx_after(i)) {
         uint32_t status = dma_load32(&c->rx[i].status);
         if (status & TULIP_OWN)
             break;
-        uint32_t len = rx_length(c, status);
-        struct msg *fresh = len ? stash_take(c->stash) : NULL;
-        if (LIKELY(fresh != NULL)) {
-            struct msg *m = c->rxm[i];
-            m->len = len;
-            m->total = len;
-            burst[got++] = m;
-            c->rxm[i] = fresh;
-        } else if (len) {
-            ring_nobuf(d);
-        } else {
-            ring_bad(d);
+        uint32_t len = (status >> 16 & 0x3fff) - RX_FCS;
+        bool good = (status & RX_LOOK) == RX_GOOD && len - FRAME_HEADER <= FRAME_MAX - FRAME_HEADER;
+        if (UNLIKELY(!good || c->torn || !s->n)) {
+            rx_keep(c, good && !c->torn, status);
+            continue;
         }
-        i = rx_after(i);
+        struct msg *m = c->rxm[i];
+        m->len = len;
+        m->total = len;
+        burst[got++] = m;
+        c->rxm[i] = s->at[--s->n];
     }
     c->rx_next = i;
     if (((i - c->rx_armed) & (TULIP_RX - 1)) >= RX_BATCH)
         tulip_arm(c);
     return got;
+}
+
+static int tulip_rx(struct netdev *d, struct msg **burst, int n)
+{
+    struct tulip *c = tulip_of(d);
+    if (dma_load32(&c->rx[c->rx_next].status) & TULIP_OWN)
+        return 0;
+    return rx_burst(c, burst, n);
 }
 
 static void tulip_reclaim(struct netdev *d)
@@ -101,8 +111,8 @@ static void tulip_reclaim(struct netdev *d)
 }
 
 /* One descriptor but for its owner; `last`: the frame ends here, with `padding` zeros behind. */
-static uint32_t tx_part(struct tulip *c, uint32_t i, const struct msg *part, uint32_t control,
-                        uint32_t padding, struct msg *last)
+static inline void tx_part(struct tulip *c, uint32_t i, const struct msg *part, uint32_t control,
+                           uint32_t padding, struct msg *last)
 {
     struct tulip_desc *t = &c->tx[i];
     t->addr1 = (uint32_t)stash_dma(c->stash, part->data);
@@ -110,26 +120,36 @@ static uint32_t tx_part(struct tulip *c, uint32_t i, const struct msg *part, uin
     t->control = control | part->len | padding << 11 | (last ? TX_LAST : 0) |
                  (i == TULIP_TX - 1 ? TULIP_RING_END : 0);
     c->txm[i] = last;
-    return tx_after(i);
 }
 
-/* The first descriptor becomes the card's when the whole frame is there. */
-static uint32_t tx_frame(struct tulip *c, uint32_t first, struct msg *m, uint32_t parts)
+/* The first descriptor becomes the card's when the whole frame is there. Returns how many it took;
+ * 0: more than `room`. */
+static uint32_t tx_frame(struct tulip *c, uint32_t first, struct msg *m, uint32_t room)
 {
-    uint32_t i = first;
+    uint32_t parts = frame_parts(m), left = parts, i = first;
+    if (parts > room)
+        return 0;
     for (struct msg *part = m; part; part = part->more) {
         if (!part->len)
             continue;
-        bool last = !--parts;
-        uint32_t at = i;
-        i = tx_part(c, i, part, i == first ? TX_FIRST : 0, last ? frame_padding(m) : 0,
-                    last ? m : NULL);
-        if (at != first)
-            c->tx[at].status = TULIP_OWN;
+        bool last = !--left;
+        tx_part(c, i, part, i == first ? TX_FIRST : 0, last ? frame_padding(m) : 0,
+                last ? m : NULL);
+        if (i != first)
+            c->tx[i].status = TULIP_OWN;
+        i = tx_after(i);
     }
     dma_publish();
     c->tx[first].status = TULIP_OWN;
-    return i;
+    return parts;
+}
+
+static void tx_tell(struct tulip *c, uint32_t used)
+{
+    for (; used; used -= used < TX_DEMAND_MAX ? used : TX_DEMAND_MAX) {
+        csr_write(c, CSR_TX_DEMAND, 1);
+        c->dev.stats.doorbells++;
+    }
 }
 
 static int tulip_tx(struct netdev *d, struct msg **burst, int n)
@@ -138,25 +158,27 @@ static int tulip_tx(struct netdev *d, struct msg **burst, int n)
     if (UNLIKELY(!d->link))
         return 0;
     tulip_reclaim(d);
-    uint32_t i = c->tx_next, room = (c->tx_clean - i - 1) & (TULIP_TX - 1), used = 0;
+    uint32_t first = c->tx_next, i = first, room = (c->tx_clean - i - 1) & (TULIP_TX - 1);
     int sent = 0;
     for (; sent < n; sent++) {
         struct msg *m = burst[sent];
-        if (UNLIKELY(!frame_fits(m))) {
+        uint32_t took = 0;
+        if (LIKELY(frame_plain(m) && room)) {
+            tx_part(c, i, m, TX_FIRST, 0, m);
+            dma_publish();
+            c->tx[i].status = TULIP_OWN;
+            took = 1;
+        } else if (!frame_fits(m)) {
             msg_drop(d->k, m, DROP_NIC_BAD);
             continue;
-        }
-        uint32_t parts = frame_plain(m) ? 1 : frame_parts(m); /* padding needs none of its own */
-        if (parts > room - used)
+        } else if (!(took = tx_frame(c, i, m, room))) {
             break;
-        i = tx_frame(c, i, m, parts);
-        used += parts;
+        }
+        i = (i + took) & (TULIP_TX - 1);
+        room -= took;
     }
     c->tx_next = i;
-    for (uint32_t told = 0; told < used; told += TX_DEMAND_MAX) {
-        csr_write(c, CSR_TX_DEMAND, 1);
-        d->stats.doorbells++;
-    }
+    tx_tell(c, (i - first) & (TULIP_TX - 1));
     return sent;
 }
 

@@ -60,7 +60,7 @@ static void tx_clean(struct virtio_net *c)
         tx_done(c, q->mem->used.ring[q->used & (q->size - 1)].id);
 }
 
-static void tx_desc(struct virtio_net *c, uint16_t id, uint64_t addr, uint32_t len)
+static inline void tx_desc(struct virtio_net *c, uint16_t id, uint64_t addr, uint32_t len)
 {
     c->tx.mem->desc[id] = (struct virtio_desc){.addr = addr, .len = len};
 }
@@ -161,47 +161,64 @@ static int virtio_net_tx(struct netdev *d, struct msg **burst, int n)
     return sent;
 }
 
-static void rx_fill(struct virtio_net *c, uint16_t id, struct msg *m)
+static inline void rx_fill(struct virtio_net *c, uint32_t id, struct msg *m)
 {
     c->rx.m[id] = m;
-    c->rx.mem->desc[id].addr = stash_dma(c->stash, m->data - VIRTIO_HEADER);
+    c->rx.mem->desc[id].addr = (uintptr_t)m + stash_dma_data(c->stash) - VIRTIO_HEADER;
+}
+
+/* A frame that hands nothing up; its buffer stays. */
+static void rx_keep(struct virtio_net *c, bool good)
+{
+    if (good)
+        ring_nobuf(&c->dev);
+    else
+        ring_bad(&c->dev);
+}
+
+static int rx_burst(struct virtio_net *c, struct msg **burst, int n, uint16_t done)
+{
+    struct virtio_queue *q = &c->rx;
+    struct virtio_memory *mem = q->mem;
+    struct stash *s = c->stash;
+    uint16_t used = q->used, avail = q->avail;
+    uint32_t mask = q->size - 1;
+    int got = 0;
+    stash_fill(s, (uint32_t)n);
+    for (; got < n && used != done; used++) {
+        uint32_t id = mem->used.ring[used & mask].id;
+        uint32_t len = mem->used.ring[used & mask].len - VIRTIO_HEADER;
+        bool good = len - FRAME_HEADER <= FRAME_MAX - FRAME_HEADER;
+        if (UNLIKELY(id > mask)) {
+            rx_keep(c, false);
+            continue;
+        }
+        if (LIKELY(good && s->n)) {
+            struct msg *m = q->m[id];
+            m->len = len;
+            m->total = len;
+            burst[got++] = m;
+            rx_fill(c, id, s->at[--s->n]);
+        } else {
+            rx_keep(c, good);
+        }
+        mem->avail.ring[avail++ & mask] = (uint16_t)id;
+    }
+    q->used = used;
+    q->avail = avail;
+    queue_publish(q);
+    if ((uint16_t)(avail - q->told) >= RX_BATCH)
+        notify(c, q, VIRTIO_RX);
+    return got;
 }
 
 static int virtio_net_rx(struct netdev *d, struct msg **burst, int n)
 {
     struct virtio_net *c = virtio_net_of(d);
-    struct virtio_queue *q = &c->rx;
-    uint16_t done = dma_load16(&q->mem->used.idx);
-    int got = 0;
+    uint16_t done = dma_load16(&c->rx.mem->used.idx);
     if (UNLIKELY(c->backlog.head != NULL))
         virtio_net_reclaim(d);
-    if (q->used == done)
-        return 0;
-    for (; got < n && q->used != done; q->used++) {
-        uint32_t at = q->used & (q->size - 1), id = q->mem->used.ring[at].id;
-        uint32_t len = q->mem->used.ring[at].len - VIRTIO_HEADER;
-        if (UNLIKELY(id >= q->size)) {
-            ring_bad(d);
-            continue;
-        }
-        bool good = len >= FRAME_HEADER && len <= FRAME_MAX;
-        struct msg *m = q->m[id], *fresh = good ? stash_take(c->stash) : NULL;
-        if (LIKELY(fresh != NULL)) {
-            m->len = len;
-            m->total = len;
-            burst[got++] = m;
-            rx_fill(c, (uint16_t)id, fresh);
-        } else if (good) {
-            ring_nobuf(d);
-        } else {
-            ring_bad(d);
-        }
-        queue_give(q, (uint16_t)id);
-    }
-    queue_publish(q);
-    if ((uint16_t)(q->avail - q->told) >= RX_BATCH)
-        notify(c, q, VIRTIO_RX);
-    return got;
+    return c->rx.used == done ? 0 : rx_burst(c, burst, n, done);
 }
 
 /* A backlog goes on when frames have left. */
