@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from support import BOX, CLIENT, NICS, SERVER, Bad, bench, finish, must, need  # noqa: E402
+from support import BOX, NICS, SERVER, Bad, bench, finish, must, need, side_by_side  # noqa: E402
 
 from laboratory import netns  # noqa: E402  (support has put tools/ on the path)
 
@@ -171,12 +171,15 @@ def main():
     args = p.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seconds = 20 if args.long else 2
-    for nic in args.nic or NICS:
-        if "router" in (args.graph or ["router"]):
+    nics, graphs = args.nic or NICS, args.graph or ("router", "bridge")
+    if len(nics) * len(graphs) > 1:
+        long = ["--long"] if args.long else []
+        return side_by_side(__file__, [["--nic", n, "--graph", g, *long] for n in nics for g in graphs])
+    for nic in nics:
+        if "router" in graphs:
             scene("router", nic, SETTINGS, router_cases, seconds)
-            if args.long or nic == (args.nic or NICS)[0]:
-                scene("router", nic, SETTINGS | {"ip.mtu": f"eth1={SMALL_MTU}"}, mtu_cases, seconds)
-        if "bridge" in (args.graph or ["bridge"]):
+            scene("router", nic, SETTINGS | {"ip.mtu": f"eth1={SMALL_MTU}"}, mtu_cases, seconds)
+        if "bridge" in graphs:
             scene("bridge", nic, None, bridge_cases, seconds)
     return finish()
 

@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from support import BOX, NICS, PORT, SERVER, Bad, bench, finish, must, need  # noqa: E402
+from support import BOX, NICS, PORT, SERVER, Bad, bench, finish, must, need, side_by_side  # noqa: E402
 
 from laboratory.nginx import Nginx  # noqa: E402  (support has put tools/ on the path)
 
@@ -235,8 +235,12 @@ def main():
     p.add_argument("--nic", action="append", help="default: all four")
     args = p.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    for nic in args.nic or NICS:
-        for graph in args.graph or GRAPHS:
+    nics, graphs = args.nic or NICS, args.graph or GRAPHS
+    if len(nics) * len(graphs) > 1:
+        long = ["--long"] if args.long else []
+        return side_by_side(__file__, [["--nic", n, "--graph", g, *long] for n in nics for g in graphs])
+    for nic in nics:
+        for graph in graphs:
             with bench(graph, nic, SETTINGS) as b:
                 if not b:
                     continue
