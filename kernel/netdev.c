@@ -25,11 +25,11 @@ status_t netdev_add(struct kernel *k, struct netdev *d)
 }
 
 /* A frame on a ring must not be a dead path's: the kernel pays for it from here. */
-static void kernel_pays(struct kernel *k, struct msg *m)
+static inline void kernel_pays(struct pool *kernel, struct msg *m)
 {
-    if (m->payer == &k->pool && !m->more)
+    if (LIKELY(m->payer == kernel && !m->more))
         return;
-    status_t status = msg_charge(m, &k->pool);
+    status_t status = msg_charge(m, kernel);
     (void)status; /* the kernel's own account has no limit */
 }
 
@@ -40,9 +40,11 @@ void netdev_flush(struct netdev *d)
         return;
     d->ntx = 0;
     uint64_t bytes = 0;
+    struct pool *kernel = &d->k->pool;
     for (int i = 0; i < n; i++) {
-        kernel_pays(d->k, d->txq[i]);
-        bytes += d->txq[i]->total;
+        struct msg *m = d->txq[i];
+        kernel_pays(kernel, m);
+        bytes += m->total;
     }
     if (LIKELY(d->started))
         sent = d->ops->tx(d, d->txq, n);
