@@ -149,8 +149,9 @@ static void life_fire(struct kernel *k, struct timer *t)
     uint64_t quiet = k->now - c->active_ns, keep = setting(c, "keepalive");
     if (!tcb_alive(c))
         return;
-    bool old =
-        tcb_synchronised(c) ? quiet >= silence(c) : k->now - c->began_ns >= setting(c, "connect");
+    bool waits = c->rexmt_use != TIMER_NONE; /* for an answer: giveup is the limit then */
+    bool old = tcb_synchronised(c) ? quiet >= silence(c) && !waits
+                                   : k->now - c->began_ns >= setting(c, "connect");
     bool mute = keep && tcb_synchronised(c) && c->probes >= setting(c, "keepcount") &&
                 quiet >= keep + c->probes * setting(c, "keepintvl");
     if (old || mute) {
@@ -176,6 +177,8 @@ void tcp_life_arm(struct tcb *c)
         if (keep && next < at)
             at = next;
     }
+    if (at <= tcb_kernel(c)->now) /* overdue, but something is in flight */
+        at = tcb_kernel(c)->now + SECOND;
     timer_arm(tcb_kernel(c), &c->life, at);
 }
 

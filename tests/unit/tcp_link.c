@@ -132,7 +132,7 @@ void tl_end(struct tl *t)
         struct kernel *k = t->k[i];
         uint32_t conns = 0;
         path_reap(k);
-        for (unsigned s = 1; s < TCP_STATES; s++)
+        for (unsigned s = 0; s < TCP_STATES; s++)
             conns += tl_tcp(t, i)->state[s];
         if (k->paths_live != 1 || k->flows.count != 0 || conns)
             fail_msg("kernel %d: %u paths, %u flows, %u connections left", i, k->paths_live - 1,

@@ -366,6 +366,26 @@ static void cookie_burst(void **state)
     finish(t, ISN + 31, iss + 1);
 }
 
+static void backlog_without_cookies(void **state)
+{
+    struct tl *t = tl_make(1, NULL, "backlog=1 cookies=off");
+    (void)state;
+    tl_send(t, TCP_SYN, ISN, 0, WND, NULL, 0);
+    uint32_t iss = tl_expect(t, TCP_SYN | TCP_ACK)->seq;
+    t->port++;
+    tl_send(t, TCP_SYN, ISN, 0, WND, NULL, 0);
+    tl_silence(t);
+    assert_int_equal(tl_drops(t, DROP_CONN_LIMIT), 1);
+    t->port--;
+    tl_send(t, TCP_ACK, ISN + 1, iss + 1, WND, NULL, 0);
+    t->port++;
+    tl_send(t, TCP_SYN, ISN, 0, WND, NULL, 0); /* there is a place again */
+    uint32_t second = tl_expect(t, TCP_SYN | TCP_ACK)->seq;
+    tl_send(t, TCP_RST, ISN + 1, second + 1, 0, NULL, 0);
+    t->port--;
+    finish(t, ISN + 1, iss + 1);
+}
+
 /* R-BAD-28: every option kind with every length, in a SYN and after it. */
 static void option_lengths(void **state)
 {
@@ -414,6 +434,7 @@ int main(void)
         PLAIN_TEST("R-BAD-39: SYN-RECEIVED, wrong ACK", handshake_ack),
         PLAIN_TEST("R-BAD-40, R-BAD-45: SYN-SENT, wrong ACK and RST", syn_sent),
         PLAIN_TEST("R-BAD-42: SYN again in SYN-RECEIVED", syn_again),
+        PLAIN_TEST("RFC 4987: a full backlog without cookies", backlog_without_cookies),
         PLAIN_TEST("R-BAD-44, RFC 4987: SYN cookies", cookies),
         PLAIN_TEST("RFC 4987: a cookie and what follows it in one burst", cookie_burst),
     };

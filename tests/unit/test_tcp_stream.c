@@ -46,7 +46,13 @@ static const struct kind kinds[] = {
      3000,
      0,
      12},
-    {"loss 30%", {.delay_ns = 5 * MS, .loss_ppm = 300000}, "giveup=3000s", 30000, 20000, 0, 8},
+    {"loss 30%",
+     {.delay_ns = 5 * MS, .loss_ppm = 300000},
+     "giveup=3000s halfidle=3000s msl=240s",
+     30000,
+     20000,
+     0,
+     8},
     {"damage", {.delay_ns = MS, .damage_ppm = 50000}, "", 300000, 3000, 0, 8},
     {"small writes, loss", {.delay_ns = MS, .loss_ppm = 50000}, "", 20000, 3000, 7, 8},
     {"small buffers",
@@ -104,7 +110,7 @@ static void streams(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        for (int seed = 0; seed < kinds[i].seeds; seed++)
+        for (int seed = 0; seed < kinds[i].seeds * (getenv("TEST_LONG") ? 50 : 1); seed++)
             run(&kinds[i], seed);
 }
 
@@ -209,6 +215,45 @@ static void crowd(void **state)
     tl_end(t);
 }
 
+/* Every message in the machine is taken for a while, again and again: nothing that was acknowledged
+ * is lost, and all goes on when there is memory. */
+static void no_memory(void **state)
+{
+    enum { HOARD = 400 };
+    (void)state;
+    struct tl *t = tl_make(2, NULL, "buffers=100 giveup=3000s");
+    struct tl_user *server = tl_user(t, 1);
+    server->model =
+        (struct tl_conn){.rx_seed = 1, .tx_seed = 2, .tx_goal = 300000, .shut_after = true};
+    struct tl_conn *c = tl_connect(t, 0, TL_PEER, TL_PORT);
+    c->tx_seed = 1;
+    c->rx_seed = 2;
+    c->tx_goal = 300000;
+    c->shut_after = true;
+    for (int round = 0; round < 20000 && !(c->closed && server->conn[0].closed); round++) {
+        struct msg *taken[HOARD];
+        struct kernel *k = t->k[round % 2];
+        int n = 0;
+        for (int class = MSG_SMALL; class <= MSG_FULL; class ++)
+            while (n < HOARD &&
+                   (taken[n] = msg_alloc_class(&k->pool, (enum msg_class) class)) != NULL)
+                n++;
+        tl_run(t, (uint64_t)(1 + round % 7) * 3 * MS);
+        while (n > 0)
+            msg_free(taken[--n]);
+        tl_push(c, 0); /* the users have run out as well, and try again */
+        if (server->n && server->conn[0].p)
+            tl_push(&server->conn[0], 0);
+        tl_run(t, (uint64_t)(1 + round % 5) * 30 * MS);
+    }
+    assert_int_equal(c->rx, 300000);
+    assert_int_equal(server->conn[0].rx, 300000);
+    assert_int_equal(c->rx_bad + server->conn[0].rx_bad, 0);
+    assert_int_equal(c->closed + server->conn[0].closed, 2);
+    assert_int_equal(c->reset + server->conn[0].reset, 0);
+    tl_end(t);
+}
+
 /* An upload on a clean, fast link is not slowed by its own TCP: a window a round trip. */
 static void fills_the_pipe(void **state)
 {
@@ -238,6 +283,7 @@ int main(void)
         PLAIN_TEST("RFC 9293 3.6: half-close, both ways", half_close),
         PLAIN_TEST("R-BAD-56: a reader that stops for ten minutes", slow_reader),
         PLAIN_TEST("R-ATK-4: stopped readers leave buffers for others", crowd),
+        PLAIN_TEST("R-ATK-4: no message left in the machine, again and again", no_memory),
         PLAIN_TEST("RFC 5681: a clean link is filled", fills_the_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

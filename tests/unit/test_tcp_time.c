@@ -76,6 +76,30 @@ static void rto_backoff(void **state)
     tl_end(t);
 }
 
+/* RFC 6298 5.2, 5.3: an ACK of something new starts the timer again, of everything stops it. */
+static void rto_restart(void **state)
+{
+    struct tl_conn *c;
+    uint32_t iss;
+    (void)state;
+    struct tl *t = with_mss("timestamps=off", &c, &iss, false);
+    tl_push(c, 2 * MSS);
+    tl_run(t, 150 * MS);
+    forget(t);
+    tl_send(t, TCP_ACK, ISN + 1, iss + 1 + MSS, WND, NULL, 0);
+    uint64_t acked = simworld_now(t->world);
+    tl_run(t, 2 * SECOND);
+    const struct tl_seg *s = tl_expect(t, TCP_ACK);
+    assert_int_equal(s->seq, iss + 1 + MSS);
+    assert_true(s->ns >= acked + 195 * MS);
+    forget(t);
+    tl_send(t, TCP_ACK, ISN + 1, iss + 1 + 2 * MSS, WND, NULL, 0);
+    assert_false(timer_armed(&tl_tcb(c)->rexmt));
+    tl_run(t, 100 * SECOND);
+    tl_silence(t);
+    finish(t, ISN + 1);
+}
+
 /* RFC 5681 3.2, RFC 6582: the third duplicate, inflation, a partial ACK, the end. */
 static void newreno_trace(void **state)
 {
@@ -570,6 +594,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PLAIN_TEST("RFC 6298 5.5, MUST-18..20: time-outs double, Karn, R2", rto_backoff),
+        PLAIN_TEST("RFC 6298 5.2, 5.3: the timer starts again", rto_restart),
         PLAIN_TEST("RFC 6582 3.2, RFC 3042: NewReno's recovery", newreno_trace),
         PLAIN_TEST("RFC 6675 5: recovery with SACK", sack_trace),
         PLAIN_TEST("R-BAD-31, RFC 2018 8: reneging, blocks beyond SND.NXT", reneging),

@@ -179,6 +179,67 @@ static void outside_window(void **state)
     finish(t, edge, iss + 1);
 }
 
+/* Small segments that wait share buffers; the window counts their bytes and opens when they go. */
+static void small_segments_wait(void **state)
+{
+    enum { N = 3000, EACH = 10 };
+    struct tl *t = plain();
+    uint8_t bytes[EACH];
+    uint32_t iss, seq = ISN + 1;
+    const struct tl_seg *s;
+    (void)state;
+    struct tl_conn *c = tl_open(t, ISN, WND, &iss);
+    c->stopped = true;
+    uint32_t before = c->p->pool.used;
+    for (uint32_t i = 0; i < N; i++, seq += EACH) {
+        for (uint32_t j = 0; j < EACH; j++)
+            bytes[j] = tl_byte(0, i * EACH + j);
+        tl_send(t, TCP_ACK, seq, iss + 1, WND, bytes, EACH);
+        while ((s = tl_next(t)))
+            ;
+    }
+    assert_int_equal(tl_tcb(c)->rcvq.bytes, N * EACH);
+    assert_int_equal(tl_tcb(c)->rcv_nxt, seq);
+    assert_true(c->p->pool.used - before < 4 * N * EACH); /* not a buffer each: 7 MB */
+    tl_go(c);
+    assert_int_equal(c->rx, N * EACH);
+    assert_int_equal(c->rx_bad, 0);
+    assert_int_equal(tl_tcb(c)->rcvq.bytes, 0);
+    assert_int_equal(tl_tcb(c)->rcv_cost, 0);
+    assert_true(c->p->pool.used <= before + 1000);
+    finish(t, seq, iss + 1);
+}
+
+/* RFC 9293 3.8.6.2.2: a window that was closed opens by an ACK of its own, and by a good piece. */
+static void window_opens(void **state)
+{
+    struct tl *t = tl_make(1, NULL, "timestamps=off sack=off wscale=off rcvbuf=16k");
+    uint8_t bytes[1024];
+    uint32_t iss, seq = ISN + 1;
+    const struct tl_seg *s;
+    (void)state;
+    struct tl_conn *c = tl_open(t, ISN, WND, &iss);
+    c->stopped = true;
+    for (int i = 0; i < 16; i++, seq += 1024) {
+        for (uint32_t j = 0; j < 1024; j++)
+            bytes[j] = tl_byte(0, (uint64_t)i * 1024 + j);
+        tl_send(t, TCP_ACK, seq, iss + 1, WND, bytes, 1024);
+    }
+    tl_run(t, SECOND);
+    uint32_t edge = 0;
+    while ((s = tl_next(t))) {
+        assert_true(!edge || (int32_t)(s->ack + s->wnd - edge) >= 0); /* never moves left */
+        edge = s->ack + s->wnd;
+    }
+    assert_int_equal(edge, tl_tcb(c)->rcv_nxt);
+    tl_go(c);
+    tl_run(t, 3 * MS);
+    s = tl_expect(t, TCP_ACK);
+    assert_true(s->wnd >= 8192);
+    assert_int_equal(c->rx, edge - ISN - 1);
+    finish(t, edge, iss + 1);
+}
+
 /* R-BAD-52: bytes that came first stay. */
 static void first_copy_wins(void **state)
 {
@@ -460,6 +521,8 @@ int main(void)
         PLAIN_TEST("R-BAD-49, RFC 5961 5.2: range of the ACK", ack_range),
         PLAIN_TEST("R-BAD-50: data outside the window", outside_window),
         PLAIN_TEST("R-BAD-51, R-ATK-8: challenges are limited", challenges_limited),
+        PLAIN_TEST("small segments that wait share buffers", small_segments_wait),
+        PLAIN_TEST("RFC 9293 3.8.6.2.2: a closed window opens", window_opens),
         PLAIN_TEST("R-BAD-52: the first copy wins", first_copy_wins),
         PLAIN_TEST("R-BAD-53: ten thousand holes", many_holes),
         PLAIN_TEST("R-BAD-54: FINs out of order and again", fin_orders),
