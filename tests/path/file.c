@@ -366,6 +366,8 @@ static bool line_run(struct file *f, char *line, uint64_t bump)
         return part_run(f, word_next(&rest));
     if (IS("silence"))
         return silence(s, rest);
+    if (IS("shutdown"))
+        return stage_shutdown(s, strstr(rest, "now") ? "quit now" : "quit");
     if (IS("command")) {
         stage_command(s, word_next(&rest));
         return true;

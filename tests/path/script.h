@@ -53,6 +53,7 @@ struct stage {
         uint16_t port;
     } port[PORTS];
     int nports;
+    bool down; /* the kernel has ended */
     bool over; /* the script has ended: nobody listens any more */
     struct {
         uint32_t paths, flows, small, full;
@@ -68,6 +69,7 @@ struct stage {
 /* Hosts and boot (stage.c). Each returns false when the test has failed. */
 bool stage_boot(struct stage *s, const struct graph *g, const char *cmdline, const char *trace);
 void stage_host(struct stage *s, const struct host *h); /* before stage_boot */
+bool stage_shutdown(struct stage *s, const char *line); /* `quit`, and what it sends */
 bool stage_end(struct stage *s); /* balance of drops, frames, pools; frees everything */
 bool stage_run(struct stage *s, uint64_t until_ns);
 bool stage_fail(struct stage *s, const char *format, ...) PRINTF(2); /* always false */

@@ -220,16 +220,26 @@ static bool pools_balance(struct stage *s)
     return true;
 }
 
+bool stage_shutdown(struct stage *s, const char *line)
+{
+    stage_command(s, line);
+    simworld_remove(s->world, s->k);
+    s->down = true;
+    kernel_end(s->k); /* asserts that all is given back */
+    return stage_run(s, simworld_now(s->world) + MS);
+}
+
 bool stage_end(struct stage *s)
 {
-    if (s->k && s->k->graph && !*s->why && frames_balance(s) && drops_balance(s)) {
+    bool booted = s->k && s->k->graph && !*s->why;
+    if (booted && frames_balance(s) && drops_balance(s) && !s->down) {
         s->over = true;
         if (stage_run(s, simworld_now(s->world) + settle_ns))
             pools_balance(s);
     }
     s->over = true;
-    if (s->k)
-        kernel_end(s->k); /* asserts that all is given back */
+    if (s->k && !s->down)
+        kernel_end(s->k);
     simworld_free(s->world);
     ground_pages_free();
     pcapfile_close(&s->trace);

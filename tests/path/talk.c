@@ -251,7 +251,7 @@ bool talk_expect(struct stage *s, struct host *h, struct packet *want, uint64_t 
                  uint64_t until)
 {
     while (!host_next(h)) {
-        uint64_t next = simworld_next(s->world), timer = kernel_next(s->k);
+        uint64_t next = simworld_next(s->world), timer = s->down ? UINT64_MAX : kernel_next(s->k);
         next = timer < next ? timer : next;
         if (simworld_now(s->world) >= until)
             return stage_fail(s, "%s got nothing until %llu.%06llu s", h->name,
