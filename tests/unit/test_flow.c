@@ -88,6 +88,8 @@ static void random_against_model(void **state)
     }
     for (uint32_t j = 0; j < KEYS; j++)
         assert_int_equal(flow_find(&k->flows, key_of(j)) != NULL, model[j] != 0);
+    /* Lines are used again: memory is that of the most flows there were at a time. */
+    assert_true(k->flows.nchunks <= KEYS / FLOW_CHUNK + 1);
     for (uint32_t i = 0; i < PATHS; i++)
         flow_remove_all(k, owner_at(i));
     free(model);

@@ -332,6 +332,36 @@ static void rule_not_yet(void **state)
     end(f);
 }
 
+static status_t refusal(struct path *p, struct span at)
+{
+    (void)p;
+    (void)at;
+    probe_say("refusal");
+    return E_NOMEM;
+}
+
+static const struct rule failing_rule = {"failing", "none: a test", NOTE_OPENED, guard, refusal};
+static const struct rule *const failing_rules[] = {&failing_rule, &a_rule, NULL};
+
+static void rule_fails(void **state)
+{
+    (void)state;
+    struct fixture *f = start(2, failing_rules);
+    struct path *p = probe_path(f->k, false);
+    fixture_run(f, 0);
+    rule_ready = true;
+    rule_answers = 0;
+    probe_journal[0] = 0;
+    path_note(p, NOTE_OPENED);
+    fixture_run(f, 0);
+    /* It is not in the history, the next one has its turn, and nobody asks it again until then. */
+    assert_string_equal(probe_journal, "guard refusal guard action guard guard");
+    assert_int_equal(f->k->nhistory, 1);
+    assert_non_null(strstr(fixture_log, "rule failing: limit reached"));
+    path_destroy(p);
+    end(f);
+}
+
 /* --- the end of the kernel --- */
 
 static void shutdown_tells_the_stages(void **state)
@@ -369,6 +399,7 @@ int main(void)
         PLAIN_TEST("join: one that fails changes nothing", join_that_fails_changes_nothing),
         PLAIN_TEST("rule: tried between two runs, for the notes it waits for", rules_between_runs),
         PLAIN_TEST("rule: E_AGAIN is tried again", rule_not_yet),
+        PLAIN_TEST("rule: one that fails changes nothing and lets the next one try", rule_fails),
         PLAIN_TEST("end: stages are told, unless it is `quit now`", shutdown_tells_the_stages),
     };
     return cmocka_run_group_tests_name("path", tests, NULL, NULL);
