@@ -329,3 +329,27 @@ uint64_t tl_drops(const struct tl *t, enum drop why)
 {
     return t->k[0]->drops[why];
 }
+
+struct tl *tl_make_mss(const char *cmdline, struct tl_conn **c, uint32_t *iss, bool sack)
+{
+    struct tl *t = tl_make(1, NULL, cmdline);
+    uint8_t o[8] = {2, 4, TL_MSS >> 8, TL_MSS & 0xff, 4, 2, 1, 1};
+    tl_opt(t, o, sack ? 8 : 4);
+    *c = tl_open(t, TL_ISN, TL_WND, iss);
+    (*c)->chunk = TL_MSS;
+    t->nopt = 0;
+    return t;
+}
+
+void tl_forget(struct tl *t)
+{
+    while (tl_next(t))
+        ;
+}
+
+void tl_finish(struct tl *t, uint32_t seq)
+{
+    tl_send(t, TCP_RST, seq, 0, 0, NULL, 0);
+    tl_forget(t);
+    tl_end(t);
+}

@@ -12,6 +12,7 @@
 #include "modules/tcp/tcp.h"
 
 enum { TL_US = 0x0a000001, TL_PEER = 0x0a000002, TL_PORT = 80, TL_PEER_PORT = 4000 };
+enum { TL_ISN = 5000, TL_WND = 60000, TL_MSS = 1000 }; /* of tl_make_mss */
 enum { TL_CONNS = 600, TL_SEGS = 4096 };
 
 /* One connection as its user sees it. Streams are a pattern, checked byte by byte. */
@@ -103,6 +104,10 @@ uint8_t tl_byte(uint32_t seed, uint64_t i); /* the pattern */
 
 /* A connection opened by the test: returns it, *iss is the kernel's ISN. Ours is `isn`. */
 struct tl_conn *tl_open(struct tl *t, uint32_t isn, uint32_t wnd, uint32_t *iss);
+/* One kernel, and a connection to it whose peer takes segments of TL_MSS bytes. */
+struct tl *tl_make_mss(const char *cmdline, struct tl_conn **c, uint32_t *iss, bool sack);
+void tl_forget(struct tl *t);               /* what was sent is of no interest */
+void tl_finish(struct tl *t, uint32_t seq); /* a RST at seq ends the connection, and the test */
 uint64_t tl_drops(const struct tl *t, enum drop why);
 
 #endif
