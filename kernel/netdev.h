@@ -33,13 +33,13 @@ struct netdev {
     struct node *node; /* the eth node on top; NULL: card unused */
     struct path *all;  /* inline; takes every frame, unclassified: a bridge's; NULL: none does */
     enum dir all_dir;
-    char name[16];     /* "net0": by order of discovery */
-    char where[24];    /* (driver) "pci 00:03.0", "tap:name" */
-    uint8_t mac[6];    /* (driver) */
-    uint16_t index;    /* in k->devs */
-    uint16_t mtu;      /* (driver) bytes after the Ethernet header */
-    bool link;         /* (driver) carrier; kept up to date by rx or an interrupt */
-    bool promisc;      /* wanted by the eth node before start */
+    char name[16];  /* "net0": by order of discovery */
+    char where[24]; /* (driver) "pci 00:03.0", "tap:name" */
+    uint8_t mac[6]; /* (driver) */
+    uint16_t index; /* in k->devs */
+    uint16_t mtu;   /* (driver) bytes after the Ethernet header */
+    bool link;      /* (driver) carrier; kept up to date by rx or an interrupt */
+    bool promisc;   /* wanted by the eth node before start */
     bool started;
     bool busy; /* an interrupt, or the last poll, says there is work */
     uint16_t ntx;
