@@ -148,7 +148,7 @@ def run(args):
     args.owner = os.getpid()
     if args.gdb:
         print(f"waiting for a debugger; in another window:\n  gdb build/x86_64/{args.graph}.elf64 "
-              f"-ex 'target remote :{guest.gdb_port()}'", flush=True)
+              f"-ex 'target remote {guest.gdb_socket(args.name)}'", flush=True)
     up(args)
     try:
         attach(args)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The command line of the forwarder: QEMU with two cards, or the Linux program with two taps."""
 
-import os
 import pathlib
 import shutil
 
-from .state import LabError
+from .state import LabError, folder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -21,8 +20,8 @@ MACS = ("52:54:00:00:01:01", "52:54:00:00:02:01")
 QEMU_OK = 33  # what QEMU makes of 16 at isa-debug-exit: the image's success
 
 
-def gdb_port():
-    return 25000 + os.getuid() % 5000
+def gdb_socket(name):
+    return folder(name) / "gdb"
 
 
 def image_path(graph, hosted):
@@ -47,7 +46,7 @@ def qemu(options, taps):
         words += ["-netdev", f"tap,id=net{i},fd={fd}",
                   "-device", f"{NICS[options['nic']]},netdev=net{i},mac={MACS[i]},addr={3 + i},romfile="]
     if options["gdb"]:
-        words += ["-gdb", f"tcp:127.0.0.1:{gdb_port()}", "-S"]
+        words += ["-gdb", f"unix:{gdb_socket(options['name'])},server=on,wait=off", "-S"]
     return words + options["qemu_args"]
 
 

@@ -65,8 +65,12 @@ class Keeper:
         self.claimed = True
         where = state.folder(self.name)
         self.log = open(where / "console.log", "wb", buffering=0)
-        self.namespaces, self.user = netns.make_pair()
+        self.namespaces, home = netns.make_pair()
+        self.user = home is None
         self.taps = [netns.furnish(self.namespaces[side], side) for side in netns.SIDES]
+        if home is not None:  # what QEMU opens by itself (--qemu-arg) is the host's
+            netns.enter(home)
+            os.close(home)
         ours, theirs = socket.socketpair()
         words = guest.command(self.options, self.taps)
         self.guest = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=subprocess.STDOUT,

@@ -56,7 +56,8 @@ def become_root_of_user_namespace():
 
 
 def make_pair():
-    """Two namespaces as descriptors, and whether a user namespace was needed for them."""
+    """Two namespaces as descriptors, and the one to come back to: None when a user namespace was
+    needed, which has no way back."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     user = False
     made = {}
@@ -74,10 +75,10 @@ def make_pair():
                                f"({second.strerror}); run as root") from None
             user = True
         made[side] = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    if not user:
-        enter(home)  # a user namespace has no way back, and needs none
-    os.close(home)
-    return made, user
+    if user:
+        os.close(home)
+        return made, None
+    return made, home
 
 
 def ip(*words):
