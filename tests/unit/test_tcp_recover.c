@@ -73,6 +73,30 @@ static void rto_restart(void **state)
     tl_finish(t, ISN + 1);
 }
 
+/* RFC 7323 4: a time stamp tells which of two transmissions was acknowledged, Karn or not. */
+static void stamp_sample(void **state)
+{
+    uint32_t iss;
+    (void)state;
+    struct tl *t = tl_make(1, NULL, "sack=off wscale=off");
+    tl_opt_ts(t, 1000, 0);
+    struct tl_conn *c = tl_open(t, ISN, WND, &iss);
+    tl_push(c, 100);
+    tl_run(t, 1000 * MS); /* sent at 0, again at 200 and 600 ms */
+    const struct tl_seg *s, *last = NULL;
+    while ((s = tl_next(t)))
+        last = s;
+    assert_non_null(last);
+    assert_int_equal(tl_tcb(c)->backoff, 2);
+    uint64_t before = tl_tcb(c)->srtt, ago = simworld_now(t->world) - last->ns;
+    tl_opt_ts(t, 1001, last->tsval);
+    tl_send(t, TCP_ACK, ISN + 1, iss + 101, WND, NULL, 0);
+    uint64_t expect = before - before / 8 + (ago + 2 * MS) / 8; /* RFC 6298 2.3 */
+    assert_true(tl_tcb(c)->srtt > expect - MS && tl_tcb(c)->srtt < expect + MS);
+    assert_true(tl_tcb(c)->srtt > before + 20 * MS);
+    tl_finish(t, ISN + 1);
+}
+
 /* RFC 5681 3.2, RFC 6582: the third duplicate, inflation, a partial ACK, the end. */
 static void newreno_trace(void **state)
 {
@@ -108,7 +132,7 @@ static void newreno_trace(void **state)
     tl_expect(t, TCP_ACK);
     tl_silence(t);
     assert_int_equal(b->recovery, RECOVER_FAST);
-    tl_send(t, TCP_ACK, ISN + 1, b->snd_max, WND, NULL, 0); /* full */
+    tl_send(t, TCP_ACK, ISN + 1, iss + 1 + 12 * MSS, WND, NULL, 0); /* full: all of `recover` */
     assert_int_equal(b->recovery, RECOVER_NONE);
     assert_true(b->cw.cwnd <= 6 * MSS);
     assert_int_equal(tl_tcp(t, 0)->stat[STAT_FAST], 1);
@@ -207,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PLAIN_TEST("RFC 6298 5.5, MUST-18..20: time-outs double, Karn, R2", rto_backoff),
+        PLAIN_TEST("RFC 7323 4: round trips by time stamp", stamp_sample),
         PLAIN_TEST("RFC 6298 5.2, 5.3: the timer starts again", rto_restart),
         PLAIN_TEST("RFC 6582 3.2, RFC 3042: NewReno's recovery", newreno_trace),
         PLAIN_TEST("RFC 6675 5: recovery with SACK", sack_trace),
