@@ -9,10 +9,13 @@ Prints `ok NAME` or `not ok NAME: why` for the gates, which stand for e1000 unde
 """
 
 import argparse
+import bisect
+import collections
+import subprocess
 import sys
 import time
 
-from measure import Forwarder, LabError
+from measure import ROOT, Forwarder, LabError
 
 # Measured on the same QEMU: a bare loop between two e1000, and a Linux 6.1 router.
 REFERENCE = {"bare loop": {"load": 10, "ping-pong": 90}, "Linux 6.1 router": {"load": 3393, "ping-pong": 8066}}
@@ -32,6 +35,26 @@ def slope(f, run, n):
     if many - few < n // 50:
         raise LabError(f"{few} and {many} frames of {n} and {2 * n} arrived: too few to measure")
     return [(b - a) / (many - few) for a, b in zip(low, high)], many
+
+
+def hot_functions(graph, nic, n, ping):
+    """Where the instructions went, by function, from boot to end, per frame."""
+    done = subprocess.run(["nm", str(ROOT / f"build/x86_64/{graph}.elf64")], check=True, capture_output=True, text=True)
+    symbols = sorted((int(w[0], 16), w[2]) for w in (line.split() for line in done.stdout.splitlines())
+                     if len(w) == 3 and w[1] in "tTwW")
+    starts = [a for a, _ in symbols]
+    f = Forwarder(graph, nic, count=True, hot=True)
+    with f:
+        frames = 2 * f.ping(n // 20)[0] if ping else sum(f.push(n)[0] for _ in range(3))
+        f.lab.down()  # the plugin writes when QEMU ends
+        sums = collections.Counter()
+        for line in f.hot.read_text().splitlines():
+            address, times = line.split()
+            at = bisect.bisect_right(starts, int(address, 16)) - 1
+            sums[symbols[at][1] if at >= 0 else "firmware"] += int(times)
+    print(f"{graph} {nic} {'ping-pong' if ping else 'load'}, {frames} frames: instructions per frame, booting included")
+    for name, times in sums.most_common(25):
+        print(f"{times / frames:9.1f} {name}")
 
 
 def idle_rate(f):
@@ -65,8 +88,14 @@ def main():
     p.add_argument("--nic", action="append", help="e1000 e1000e tulip virtio (default: e1000)")
     p.add_argument("--frames", type=int, default=200000, metavar="N", help="frames offered (default: 200000)")
     p.add_argument("--memory", action="store_true", help="count loads, stores and device accesses too (slower)")
+    p.add_argument("--hot", choices=["load", "ping-pong"], help="show the hottest functions instead")
     args = p.parse_args()
     failed = 0
+    if args.hot:
+        for nic in args.nic or ["e1000"]:
+            for graph in args.graph or ["bridge", "router"]:
+                hot_functions(graph, nic, args.frames, args.hot == "ping-pong")
+        return 0
     for nic in args.nic or ["e1000"]:
         for graph in args.graph or ["bridge", "router"]:
             try:

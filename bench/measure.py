@@ -48,15 +48,16 @@ def cores():
 class Forwarder:
     """A graph booted between a client and a server, pinned; frames go from client to server."""
 
-    def __init__(self, graph, nic, count=False, extra=False, settings=None):
+    def __init__(self, graph, nic, count=False, extra=False, hot=False, settings=None):
         self.graph, self.nic = graph, nic
         self.frames = build("frames", "bench/frames.c")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="towpath-bench-"))
-        self.file = self.folder / "counters"
+        self.file, self.hot = self.folder / "counters", self.folder / "hot"
         args = []
         if count:
             plugin = build("count.so", "bench/plugin/count.c", "-fPIC", "-shared", "-fvisibility=hidden")
-            args = ["-plugin", f"{plugin},out={self.file}" + (",mem=on,io=on" if extra else "")]
+            args = ["-plugin", f"{plugin},out={self.file}" + (",mem=on,io=on" if extra else "")
+                    + (f",hot={self.hot}" if hot else "")]
         self.count = count
         self.lab = Lab(graph, nic=nic, qemu_args=args, settings=settings)
         self.helpers = []

@@ -13,7 +13,7 @@ import sys
 from measure import Forwarder, LabError
 
 GATE = 0.80
-ROUNDS = 7
+ROUNDS = 11
 
 
 def compare(nic, frames, sizes):
@@ -32,7 +32,7 @@ def compare(nic, frames, sizes):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--nic", action="append", help="e1000 e1000e tulip virtio (default: all)")
-    p.add_argument("--frames", type=int, default=200000, metavar="N", help="frames offered in a turn")
+    p.add_argument("--frames", type=int, default=100000, metavar="N", help="frames offered in a turn")
     args = p.parse_args()
     failed = 0
     for nic in args.nic or ["e1000", "e1000e", "tulip", "virtio"]:

@@ -1,0 +1,27 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The gates of bench/: guest instructions per forwarded frame on e1000, and the router's share of the
+bridge's rate on each card. They are ratios and counts, no real time. --long: more frames."""
+
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def main():
+    frames = ["--frames", "400000" if "--long" in sys.argv[1:] else "100000"]
+    failed = 0
+    for script in ("instructions.py", "rate.py"):
+        done = subprocess.run([sys.executable, str(ROOT / "bench" / script), *frames], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(done.stdout, end="", flush=True)
+        if done.returncode and "not ok" not in done.stdout:
+            print(f"not ok {script}: exit status {done.returncode}", flush=True)
+        failed |= done.returncode
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
