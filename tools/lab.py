@@ -97,8 +97,11 @@ def exec_command(args):
 def pcap(args):
     words = client.enter_words(args.name)[args.side]
     client.check(args.name)
-    os.execv(words[0], words + ["tcpdump", "-i", netns.DEVICE, "-U", "--immediate-mode", "-n", "-s", "0", "-Z", "root",
-                                "-w", args.file])
+    if state.read(args.name)["user"]:
+        capture = [sys.executable, str(pathlib.Path(__file__).resolve().parent / "laboratory/capture.py")]
+        os.execv(words[0], words + capture + [netns.DEVICE, args.file])
+    os.execv(words[0], words + ["tcpdump", "-i", netns.DEVICE, "-U", "--immediate-mode", "-n", "-s", "0",
+                                "-Z", "root", "-w", args.file])
 
 
 def console_command(args):
