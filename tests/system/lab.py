@@ -123,6 +123,38 @@ def test_crash():
         check("class Lab raises GuestEnded at its end", "signal 9" in str(e), e)
 
 
+def test_unprivileged():
+    """Without the right to make namespaces, in a user namespace; root gives that right up for it."""
+    drop = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"] if os.geteuid() == 0 else []
+    probe = subprocess.run([*drop, "unshare", "-Urn", "true"], capture_output=True, text=True)
+    if probe.returncode:
+        print(f"skip lab: without privileges: {probe.stderr.strip()}")
+        return
+    name = f"tu{os.getpid()}"
+
+    def plain(*words):
+        return subprocess.run([*drop, *LAB, "--name", name, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    done = plain("up", "--graph", GRAPH, "--hosted")
+    check("without privileges: up in a user namespace", done.returncode == 0 and (state.read(name) or {}).get("user"), done.stderr)
+    if done.returncode:
+        return
+    done = plain("exec", "client", "ping", "-c", "1", "-W", "2", "10.0.2.2")
+    check("without privileges: client and server reach each other", done.returncode == 0, done.stdout + done.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        capture = subprocess.Popen([*drop, *LAB, "--name", name, "pcap", "server", f"{folder}/x.pcap"],
+                                   stderr=subprocess.PIPE, text=True)
+        capture.stderr.readline()
+        plain("exec", "client", "ping", "-c", "1", "-W", "2", "10.0.2.2")
+        capture.send_signal(signal.SIGINT)
+        capture.wait(10)
+        read = subprocess.run(["tcpdump", "-nr", f"{folder}/x.pcap", "icmp"], capture_output=True, text=True).stdout
+    check("without privileges: pcap", "ICMP echo reply" in read, read)
+    pids = pids_of(name)
+    done = plain("down")
+    check("without privileges: down leaves nothing", done.returncode == 0 and not wait_gone(name, pids), done.stderr)
+
+
 def test_ends():
     """Each way to end a lab from outside."""
     for what, sig in (("SIGINT", signal.SIGINT), ("SIGTERM", signal.SIGTERM)):
@@ -172,6 +204,7 @@ def main():
         test_command_line()
         test_refusals()
         test_crash()
+        test_unprivileged()
         test_ends()
     except (LabError, subprocess.TimeoutExpired) as e:
         check("runs to the end", False, e)
