@@ -69,7 +69,8 @@ lint:
 bench:
 	@tools/deps.sh build lab
 	@$(MAKE) --no-print-directory image GRAPH=all
-	@for b in $(wildcard bench/*.py); do test ! -x $$b || { echo "== $$b"; $(PYTHON) $$b || exit 1; }; done
+	@status=0; for b in $(wildcard bench/*.py); do \
+	    test ! -x $$b || { echo "== $$b"; $(PYTHON) $$b || status=1; }; done; exit $$status
 
 format:
 	@tools/deps.sh lint
