@@ -63,17 +63,18 @@ static uint32_t rx_run(struct e1000 *c, uint32_t i, struct msg **burst, uint32_t
     struct e1000_desc *r = &c->rx[i];
     struct msg **slot = &c->rxm[i], **fresh = &c->stash->at[c->stash->n], **b = burst;
     const uint64_t good = c->rx_good, dma = stash_dma_data(c->stash);
+#pragma GCC unroll 4
     for (struct msg **end = burst + max; b != end; b++, r++, slot++) {
         uint64_t word = dma_load64(&r->word);
         if (UNLIKELY((word & RX_LOOK) != good))
             break;
         struct msg *m = *slot, *f = *--fresh;
         m->len = (uint16_t)word;
-        m->total = (uint16_t)word;
         *b = m;
         *slot = f;
         r->addr = (uintptr_t)f + dma;
         r->word = 0;
+        m->total = (uint16_t)word;
     }
     c->stash->n -= (uint32_t)(b - burst);
     return (uint32_t)(b - burst);
@@ -169,6 +170,7 @@ static uint32_t tx_run(struct e1000 *c, struct msg **burst, uint32_t max)
     struct e1000_desc *t = &c->tx[c->tx_next];
     struct msg **slot = &c->txm[c->tx_next], **b = burst;
     const uint64_t dma = c->stash->dma;
+#pragma GCC unroll 4
     for (struct msg **end = burst + max; b != end; b++, t++, slot++) {
         struct msg *m = *b;
         if (UNLIKELY(!frame_plain(m) || !stash_likes(m)))

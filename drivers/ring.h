@@ -10,6 +10,9 @@
  * memory from others to speak of; the kernel pays for what is in it. stash_take returns NULL when
  * the machine has no buffer left.
  */
+#include <assert.h>
+#include <string.h>
+
 #include "kernel/kernel.h"
 #include "kernel/msg.h"
 #include "kernel/plat.h"
@@ -68,19 +71,26 @@ static inline uint64_t stash_dma_data(const struct stash *s)
     return s->dma + offsetof(struct msg, room) + MSG_HEADROOM;
 }
 
-/* A message in one part that is a receive buffer, and all ours: nobody shares its bytes, so nobody
- * can come to share them. The kernel pays for all that is on a ring. */
+/* refs, class, flags and seg_size of a message, which lie in one word. */
+static inline uint64_t stash_word(const struct msg *m)
+{
+    uint64_t word;
+    static_assert(offsetof(struct msg, seg_size) + 2 == offsetof(struct msg, refs) + sizeof word,
+                  "the four fields are neighbours");
+    memcpy(&word, (const uint8_t *)m + offsetof(struct msg, refs), sizeof word);
+    return word;
+}
+
+/* A receive buffer, and all ours: nobody shares its bytes, so nobody can come to share them;
+ * without flags, so it needs little to be as new. The kernel pays for all that is on a ring. */
 static inline bool stash_likes(const struct msg *m)
 {
-    return m->refs == 1 && m->class == MSG_FULL;
+    return stash_word(m) == (1 | (uint64_t)MSG_FULL << 32);
 }
 
 static inline void stash_renew(struct msg *m)
 {
     m->data = m->room + MSG_HEADROOM;
-    m->class = MSG_FULL; /* with the next two, one store */
-    m->flags = 0;
-    m->seg_size = 0;
     m->net = NULL;
 }
 
@@ -100,6 +110,7 @@ static inline bool stash_put_plain(struct stash *s, struct msg *const *m, uint32
 {
     if (UNLIKELY(n > STASH_MAX - s->n))
         return false;
+#pragma GCC unroll 4
     for (struct msg **to = &s->at[s->n], **end = to + n; to != end; to++, m++) {
         stash_renew(*m);
         *to = *m;
