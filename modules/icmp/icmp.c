@@ -35,7 +35,10 @@ static void echo(struct node *n, struct msg *m)
     }
     uint8_t *h = m->data;
     h[ICMP_TYPE] = ICMP_ECHO_REPLY;
-    be16_put(h + ICMP_CKSUM, cksum_patch(be16_get(h + ICMP_CKSUM), ICMP_ECHO << 8, 0));
+    /* An echo of nothing but zeros sums up to 0, not to 0xffff (RFC 1624 3); for all others the two
+     * are the same. */
+    uint16_t sum = cksum_patch(be16_get(h + ICMP_CKSUM), ICMP_ECHO << 8, 0);
+    be16_put(h + ICMP_CKSUM, sum ? sum : 0xffff);
     icmp->echoes++;
     ops->send(ip, &from, &to, PROTO_ICMP, 0, m);
 }

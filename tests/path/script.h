@@ -34,8 +34,9 @@ struct conn { /* to make sequence numbers relative */
     int host;
     uint16_t hport, kport;
     uint32_t hisn, kisn;
-    bool known;  /* kisn is */
-    uint32_t ts; /* last time stamp that came */
+    bool known;            /* kisn is */
+    uint32_t ts;           /* last time stamp that came */
+    uint32_t knext, hnext; /* relative: behind the last that came, and what it acknowledged */
 };
 
 struct stage {
@@ -53,8 +54,9 @@ struct stage {
         uint16_t port;
     } port[PORTS];
     int nports;
-    bool down; /* the kernel has ended */
-    bool over; /* the script has ended: nobody listens any more */
+    bool speaks; /* the graph has an ip node: what is wrong may be its own */
+    bool down;   /* the kernel has ended */
+    bool over;   /* the script has ended: nobody listens any more */
     struct {
         uint32_t paths, flows, small, full;
     } start;

@@ -190,6 +190,10 @@ static void tcp_relative(struct stage *s, struct host *h, const struct packet *w
     const char *ts = strstr(got->want, "ts=");
     if (ts)
         c->ts = (uint32_t)strtoul(ts + 3, NULL, 10);
+    c->knext = (uint32_t)got->v[TCP_SEQ] - c->kisn + got->ndata +
+               (got->v[TCP_FLAGS] & (TCP_SYN | TCP_FIN) ? 1 : 0);
+    if (got->v[TCP_FLAGS] & TCP_ACK_FLAG)
+        c->hnext = (uint32_t)got->v[TCP_ACK] - c->hisn;
     if (want->raw)
         return;
     sack_relative(got, c->hisn);
@@ -232,7 +236,7 @@ static bool match(struct stage *s, struct host *h, struct packet *want, struct p
     if (got->top == L_UDP &&
         (!port_match(s, want, got, 0, UDP_SPORT) || !port_match(s, want, got, 1, UDP_DPORT)))
         return false;
-    if (got->top >= L_IP)
+    if (got->top >= L_IP && has(got, IP_DST))
         open_fill(want, IP_DST, h->addr);
     for (int f = 0; f < FIELD_COUNT; f++) {
         if (!has(want, (enum field)f) || f == ICMP_QUOTE)
