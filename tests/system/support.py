@@ -71,7 +71,9 @@ class Bench:
     def __init__(self, graph, nic, settings=None, **options):
         self.title = f"{graph} {nic}"
         self.lab = Lab(graph, nic=nic, settings=settings, **options)
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="towpath-system-"))
+        home = ROOT / "build/test/system"  # not /tmp, which may be memory
+        home.mkdir(parents=True, exist_ok=True)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lab-", dir=home))
         self.running = []
         self.start = None
         self.dead = False
