@@ -16,7 +16,7 @@ enum { LINE_ROOM = 4096, TOLERANCE_PERCENT = 5, PARTS = 12, PART_ROOM = 4096 };
 static const uint64_t at_once_ns = 5 * MS, slack_ns = 10 * MS;
 
 struct file {
-    const char *name, *only;
+    const char *name, *only, *words;
     bool keep;
     char graphs[256]; /* names of the graphs; each test runs under each */
     int which;        /* the one whose turn it is */
@@ -77,6 +77,10 @@ static void begin(struct file *f, char *line)
         names += n;
     bool several = strpbrk(f->graphs + strspn(f->graphs, " "), " ") != NULL;
     snprintf(f->title, sizeof f->title, "%s%s%s", title, several ? ", " : "", several ? name : "");
+    if (*f->words) {
+        size_t n = strlen(f->title);
+        snprintf(f->title + n, sizeof f->title - n, ", %s", f->words);
+    }
     if (f->only && !strstr(f->title, f->only)) {
         f->skipping = true;
         return;
@@ -95,8 +99,11 @@ static void begin(struct file *f, char *line)
     const struct graph *g = graph_named(name);
     if (!g)
         stage_fail(f->s, "line %d: no graph '%s'", f->line, name);
-    else
-        stage_boot(f->s, g, line, f->trace);
+    else {
+        char words[1024];
+        snprintf(words, sizeof words, "%s %s", f->words, line);
+        stage_boot(f->s, g, words, f->trace);
+    }
 }
 
 /* host NAME CARD ADDRESS via ADDRESS [MAC] */
@@ -466,11 +473,11 @@ static bool file_pass(struct file *f, FILE *in)
     return ++f->which < n;
 }
 
-int file_run(const char *name, const char *only, bool keep)
+int file_run(const char *name, const char *only, bool keep, const char *words)
 {
     static struct file f;
     FILE *in = fopen(name, "r");
-    f = (struct file){.name = name, .only = only, .keep = keep};
+    f = (struct file){.name = name, .only = only, .keep = keep, .words = words};
     if (!in) {
         printf("not ok %s: %s\n", name, strerror(errno));
         return -1;

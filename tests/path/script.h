@@ -85,7 +85,8 @@ bool talk_send(struct stage *s, struct host *h, struct packet *p);
 bool talk_expect(struct stage *s, struct host *h, struct packet *want, uint64_t from,
                  uint64_t until);
 
-/* A whole file (file.c): returns how many tests failed, or -1 when it cannot be read. */
-int file_run(const char *name, const char *only, bool keep);
+/* A whole file (file.c), with these settings for all of its tests: returns how many tests failed,
+ * or -1 when it cannot be read. */
+int file_run(const char *name, const char *only, bool keep, const char *words);
 
 #endif
