@@ -58,6 +58,8 @@ static void random_against_model(void **state)
     for (int n = 0; n < OPS; n++) {
         uint32_t i = (uint32_t)rng_below(&r, KEYS), owner = (uint32_t)rng_below(&r, PATHS);
         uint64_t what = rng_below(&r, 100);
+        if (model[i] && rng_below(&r, 8)) /* mostly the right owner, or nothing would be removed */
+            owner = (uint32_t)model[i] - 1;
         struct flow *line = flow_find(&k->flows, key_of(i));
         assert_int_equal(line != NULL, model[i] != 0);
         if (line)
