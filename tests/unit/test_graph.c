@@ -82,10 +82,11 @@ static void words_override(void **state)
 {
     (void)state;
     struct fixture *f =
-        fixture_make(fixture_graph("router"), 2, "  ttl=33\tip.errors=7  paths=777 ");
+        fixture_make(fixture_graph("router"), 2, "  ttl=33\tip.errors=7  paths=777 sched=edf ");
     assert_int_equal(conf_number(&node_find(f->k, "ip")->conf, "ttl"), 33);
     assert_int_equal(conf_number(&node_find(f->k, "ip")->conf, "errors"), 7);
     assert_int_equal(f->k->paths_limit, 777);
+    assert_int_equal(f->k->sched.policy, SCHED_EDF);
     assert_non_null(strstr(fixture_command(f, "show settings"), "ip.ttl=33\n"));
     fixture_end(f);
 }
