@@ -2,9 +2,9 @@
 /*
  * Random packets at whole graphs: fields at their edges, options of any bytes, lengths that lie,
  * checksums repaired, numbers near those of connections that are open, answers to what the kernel
- * sends. Nothing may crash, hang or leak, and every frame that comes out must be whole (stage.c
- * looks at each). A run is a function of its seed:
- *     test_fuzz [GRAPH SEED]
+ * sends, and with odd seeds memory that runs out. Nothing may crash, hang or leak, and every frame
+ * that comes out must be whole (stage.c looks at each). A run is a function of its seed: test_fuzz
+ * [GRAPH SEED]
  */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
@@ -225,6 +225,28 @@ static void hear(struct rng *r, struct stage *s, struct host *h)
     }
 }
 
+static void plenty(struct kernel *k)
+{
+    k->pool.limit = UINT32_MAX;
+    for (int i = 0; i < k->nnodes; i++)
+        k->nodes[i].pool.limit = UINT32_MAX;
+    k->path_pool_limit = 1U << 20;
+}
+
+/* Now and then there is no memory: for the kernel, for a node, for new paths; then there is again.
+ */
+static void famine(struct rng *r, struct kernel *k)
+{
+    uint64_t which = rng_below(r, 60);
+    plenty(k);
+    if (which == 0)
+        k->pool.limit = k->pool.used + (uint32_t)rng_below(r, 20000);
+    for (int i = 0; which == 1 && i < k->nnodes; i++)
+        k->nodes[i].pool.limit = k->nodes[i].pool.used + (uint32_t)rng_below(r, 500);
+    if (which == 2)
+        k->path_pool_limit = (uint32_t)rng_below(r, 20000);
+}
+
 static bool run(const char *name, uint64_t seed)
 {
     struct stage *s = calloc(1, sizeof *s);
@@ -264,6 +286,8 @@ static bool run(const char *name, uint64_t seed)
         struct host *h = &s->host[rng_below(&r, (uint64_t)s->nhosts)];
         struct packet p;
         packet_random(&r, s, h, &p);
+        if (seed % 2)
+            famine(&r, s->k);
         talk_send(s, h, &p);
         free(p.data);
         uint64_t wait = rng_below(&r, 8)     ? 0
@@ -274,6 +298,7 @@ static bool run(const char *name, uint64_t seed)
             hear(&r, s, &s->host[j]);
         good = good && !*s->why;
     }
+    plenty(s->k);
     for (int j = 0; j < s->nhosts; j++)
         s->host[j].next = s->host[j].nheard;
     if (good && getenv("FUZZ_SHOW"))
