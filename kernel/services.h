@@ -70,9 +70,9 @@ struct transport_ops {
     void (*icmp)(struct node *n, uint8_t type, uint8_t code, uint32_t mtu,
                  const struct netaddr *quoted_src, const struct netaddr *quoted_dst,
                  const uint8_t *quoted, size_t len);
-    /* Is an unmatched segment to `to` (host order port) this node's to answer, though the address
-     * is not ours? For transparent listeners. */
-    bool (*takes)(struct node *n, const struct netaddr *to, uint16_t port);
+    /* Is a segment without a flow this node's to answer, though it is addressed to somebody else?
+     * For transparent listeners, and for what is left of their connections. Ports in host order. */
+    bool (*takes)(struct node *n, const struct endpoint *from, const struct endpoint *to);
 };
 
 /* proxy: what tcp asks the node above it when a SYN arrives for a listener. */

@@ -96,14 +96,15 @@ static struct node *to_flow(const struct kernel *k, const struct flow *f, struct
 }
 
 /* A listener may want what is addressed to somebody else. */
-__attribute__((noinline)) static bool is_taken(struct node *upper, uint32_t dst,
+__attribute__((noinline)) static bool is_taken(struct node *upper, uint32_t src, uint32_t dst,
                                                const uint8_t *ports)
 {
     const struct transport_ops *ops = upper->module->ops;
     if (!ops || !ops->takes)
         return false;
-    struct netaddr to = netaddr_ip4(dst);
-    return ops->takes(upper, &to, be16_get(ports + TCP_AT_DPORT));
+    struct endpoint from = {netaddr_ip4(src), be16_get(ports + TCP_AT_SPORT)};
+    struct endpoint to = {netaddr_ip4(dst), be16_get(ports + TCP_AT_DPORT)};
+    return ops->takes(upper, &from, &to);
 }
 
 /* An ICMP error on its way to a host that a transparent connection speaks for is about our TCP. */
@@ -182,7 +183,7 @@ __attribute__((noinline)) static struct node *by_ports(struct node *n, struct de
                                                              be16_get(ports + TCP_AT_DPORT)));
     if (LIKELY(f != NULL))
         return to_flow(k, f, d);
-    return is_taken(upper, dst, ports) ? to_upper(upper, d, hlen) : by_route(n, d, dst, hlen);
+    return is_taken(upper, src, dst, ports) ? to_upper(upper, d, hlen) : by_route(n, d, dst, hlen);
 }
 
 /* A suspicious source, or a fragment. */

@@ -40,11 +40,20 @@ static struct node *tcp_demux(struct node *n, struct demux *d)
     return d->path ? DEMUX_FOUND : DEMUX_DROP;
 }
 
-static bool tcp_takes(struct node *n, const struct netaddr *to, uint16_t port)
+static bool is_intercepted(struct node *n, const struct endpoint *server)
 {
-    struct endpoint local = {*to, port};
     bool transparent = false;
-    return tcp_listener(n, &local, &transparent) && transparent;
+    return tcp_listener(n, server, &transparent) && transparent;
+}
+
+/* To a server that we stand in for, or from one: the hosts of a transparent connection have never
+ * seen each other's numbers, so what comes for it when it is gone must not get through. */
+static bool tcp_takes(struct node *n, const struct endpoint *from, const struct endpoint *to)
+{
+    const struct tcp_node *tn = n->state;
+    return is_intercepted(n, to) || is_intercepted(n, from) ||
+           wait_find(&tn->waits, netaddr_to_ip4(&to->addr), to->port, netaddr_to_ip4(&from->addr),
+                     from->port);
 }
 
 static const char *const stat_names[STAT_COUNT] = {

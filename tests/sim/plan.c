@@ -177,6 +177,7 @@ void plan_draw(struct scene *s)
     s->faulty = often(s, 80);
     s->npairs = (int)between(s, 1, SCENE_CONNS);
     s->gone_ns = between(s, 0, 3000) * MS;
+    s->transparent = often(s, 25);
     for (int i = 0; i < 2; i++) {
         s->peer[i].is_model = often(s, 50);
         s->peer[i].model.conf = plan_model(s, i);
@@ -196,8 +197,9 @@ void plan_box(struct scene *s, char *words, size_t n)
     bool small_in = often(s, 30);
     snprintf(words, n,
              "paths=256 flows=1024 sched=%s msl=120s connect=%s giveup=%s idle=%s halfidle=%s "
-             "tcp.timestamps=%s tcp.sack=%s tcp.sndbuf=%s tcp.rcvbuf=%s",
+             "tcp.timestamps=%s tcp.sack=%s tcp.sndbuf=%s tcp.rcvbuf=%s%s",
              policy, vanishes ? "30s" : "3600s", vanishes ? "120s" : "7200s",
              ends ? "300s" : "7440s", ends ? "300s" : "7200s", stamps ? "on" : "off",
-             sack ? "on" : "off", small_out ? "4k" : "128k", small_in ? "4k" : "128k");
+             sack ? "on" : "off", small_out ? "4k" : "128k", small_in ? "4k" : "128k",
+             s->transparent ? " plug.listen=*:8080 plug.to=none plug.transparent=on" : "");
 }

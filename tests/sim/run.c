@@ -106,8 +106,9 @@ int main(int argc, char **argv)
         nconsole = 0;
         if (!scene_run(&scene, seed, graph_of(seed, only), trace, &t)) {
             good = false;
-            printf("failed seed %llu %s: %s, %s%s\n", (unsigned long long)seed, scene.graph,
-                   story_name(scene.story), scene.why, scene.faulty ? " (bad links)" : "");
+            printf("failed seed %llu %s: %s, %s%s%s\n", (unsigned long long)seed, scene.graph,
+                   story_name(scene.story), scene.why, scene.faulty ? " (bad links)" : "",
+                   scene.transparent ? " (transparent)" : "");
         }
         fflush(stdout);
     }

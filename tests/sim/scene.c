@@ -18,7 +18,8 @@ enum {
     LIMIT_S = 40000,
     AT_ONCE_S = 5,
     SERVER_PORT = 8080,
-    BOX_ADDR = 0x0a000101
+    BOX_ADDR = 0x0a000101,
+    SERVER_ADDR = 0x0a000202
 };
 
 static void fail(struct scene *s, const char *what, const char *who, int i)
@@ -128,9 +129,9 @@ static void connect_now(void *arg)
     struct peer *from = &p->scene->peer[0];
     if (from->is_model ? from->model.gone : !from->machine.k)
         return;
-    p->client_port = from->is_model
-                         ? model_connect(&from->model, &p->client, BOX_ADDR, SERVER_PORT)
-                         : app_connect(from->machine.k, &p->client, BOX_ADDR, SERVER_PORT);
+    uint32_t to = p->scene->transparent ? SERVER_ADDR : BOX_ADDR;
+    p->client_port = from->is_model ? model_connect(&from->model, &p->client, to, SERVER_PORT)
+                                    : app_connect(from->machine.k, &p->client, to, SERVER_PORT);
 }
 
 static void begin(struct scene *s, struct pair *p)

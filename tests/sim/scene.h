@@ -50,7 +50,8 @@ struct scene {
     struct rng random;
     enum story story;
     const char *graph;
-    bool faulty; /* the links lose, damage or reorder */
+    bool faulty;      /* the links lose, damage or reorder */
+    bool transparent; /* the client addresses the server, and neither sees the forwarder */
     struct simworld *world;
     struct simlink *link[2]; /* client's, server's; the forwarder is end 1 of 0 and end 0 of 1 */
     struct machine box;
