@@ -45,15 +45,16 @@ static void cards_flush(struct kernel *k)
             netdev_flush(k->devs[i]);
 }
 
-/* All frames of the card belong to one path (netdev.h: all). */
-static void burst_bridge(struct kernel *k, struct netdev *d, struct msg **burst, int n)
+/* All frames of the card belong to one path (netdev.h: all). Not inlined: it wants registers. */
+__attribute__((noinline)) static void burst_bridge(struct kernel *k, struct netdev *d,
+                                                   struct msg **burst, int n)
 {
     struct path *p = d->all;
     int at = d->all_dir == AB ? 0 : p->shape->n - 1;
     deliver_fn *deliver = p->shape->at[at].ops->deliver[d->all_dir];
     k->running = p;
-    for (int i = 0; i < n; i++) {
-        struct msg *m = burst[i];
+    for (struct msg **end = burst + n; burst < end; burst++) {
+        struct msg *m = *burst;
         m->in_dev = d->index;
         m->rx_ns = k->now;
         d->stats.rx_bytes += m->total;

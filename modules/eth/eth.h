@@ -16,6 +16,7 @@ struct eth {
     uint16_t mac_high;
     uint32_t mac_low; /* our address as two numbers */
     uint32_t longest; /* bytes of a frame, header included */
+    uint32_t payload; /* bytes of a frame without it */
     bool all;         /* frames to other stations too */
 };
 

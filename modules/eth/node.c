@@ -38,7 +38,8 @@ static status_t eth_init(struct node *n)
     d->promisc = e->all;
     e->mac_high = be16_get(d->mac);
     e->mac_low = be32_get(d->mac + 2);
-    e->longest = ETH_HEADER + (uint32_t)d->mtu;
+    e->payload = d->mtu;
+    e->longest = ETH_HEADER + e->payload;
     return OK;
 }
 

@@ -95,7 +95,8 @@ static void bridge_on_ba(struct path *p, int at, struct msg *m)
 static void bridge_out(struct path *p, int at, struct msg *m)
 {
     const struct eth *e = p->state[at];
-    if (UNLIKELY(m->total > e->longest || m->len < ETH_HEADER))
+    /* One comparison for both: what is too short wraps. A frame from a card is in one part. */
+    if (UNLIKELY(m->len - ETH_HEADER > e->payload))
         msg_drop(p->pool.k, m, m->len < ETH_HEADER ? DROP_ETH_SHORT : DROP_ETH_LONG);
     else
         netdev_send(e->dev, m);
