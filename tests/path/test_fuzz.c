@@ -275,8 +275,9 @@ static bool run(const char *name, uint64_t seed)
     if (!single)
         stage_host(s, &hosts[1]);
     bool tcp = strncmp(name, "firewall", 8) == 0;
-    snprintf(words, sizeof words, "%s seed=%llu", tcp ? settings : "",
-             (unsigned long long)seed % 1000000 + 1);
+    static const char *const policies[] = {"fifo", "share", "edf"};
+    snprintf(words, sizeof words, "%s seed=%llu sched=%s", tcp ? settings : "",
+             (unsigned long long)seed % 1000000 + 1, policies[seed % 3]);
     snprintf(trace, sizeof trace, "build/test/fuzz-%s-%llu-%ld.pcap", name,
              (unsigned long long)seed, (long)getpid());
     for (int i = 0; i < DROP_COUNT; i++)

@@ -112,8 +112,18 @@ static status_t create_stage(struct node *n, struct node *from, struct attrs *a,
     return probe_plan.memory && !h->state ? E_NOMEM : OK;
 }
 
+static struct node *demux(struct node *n, struct demux *d)
+{
+    (void)n;
+    d->path = probe_plan.found;
+    d->dir = AB;
+    d->why = DROP_MODULE;
+    return d->path ? DEMUX_FOUND : DEMUX_DROP;
+}
+
 static const struct module probe_module = {
     .name = "probe",
+    .demux = demux,
     .create_stage = create_stage,
 };
 

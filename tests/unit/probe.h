@@ -14,8 +14,9 @@ struct probe_plan {
     int fail_create;    /* create_stage of that stage fails, counted from 0; -1: none */
     int fail_establish; /* likewise */
     size_t memory;      /* each stage allocates that from its path */
-    int turn_at;    /* the stage that keeps what comes, as a path's end does; -1: the last ones */
-    int destroy_at; /* this stage destroys the path when it gets a message; -1: none */
+    int turn_at; /* the stage that keeps what comes, as a path's end does; -1: the last ones */
+    struct path *found; /* what demux finds; NULL: it refuses */
+    int destroy_at;     /* this stage destroys the path when it gets a message; -1: none */
 };
 
 extern struct probe_plan probe_plan;

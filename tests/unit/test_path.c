@@ -219,6 +219,54 @@ static void events_keep_their_place(void **state)
     end(f);
 }
 
+static void flows_go_first(void **state)
+{
+    (void)state;
+    struct fixture *f = start(1, NULL);
+    struct path *p = probe_path(f->k, false);
+    struct flow_key key = {{1, 1}};
+    assert_int_equal(flow_insert(f->k, key, p, AB, NULL), OK);
+    path_destroy(p);
+    assert_null(flow_find(&f->k->flows, key)); /* at once: nobody may find the dying */
+    end(f);
+}
+
+static void classified_again(void **state)
+{
+    (void)state;
+    struct fixture *f = start(3, NULL);
+    struct path *p = probe_path(f->k, false);
+    struct node *n = f->k->nodes;
+    probe_plan.found = p;
+    probe_journal[0] = 0;
+    classify_again(&n[0], &n[1], message(&f->k->pool, 10)); /* enters at the stage of that node */
+    assert_string_equal(probe_journal, ">1 >2");
+    f->k->running = p; /* never back into the path that runs */
+    classify_again(&n[0], &n[1], message(&f->k->pool, 10));
+    f->k->running = NULL;
+    path_destroy(p);
+    classify_again(&n[0], &n[1], message(&f->k->pool, 10));
+    assert_int_equal(f->k->drops[DROP_PATH_DEAD], 2);
+    assert_string_equal(probe_journal, ">1 >2");
+    probe_plan.found = NULL;
+    classify_again(&n[0], &n[1], message(&f->k->pool, 10));
+    assert_int_equal(f->k->drops[DROP_MODULE], 1);
+    end(f);
+}
+
+static void join_of_large_limits(void **state)
+{
+    (void)state;
+    struct fixture *f = start(3, NULL);
+    f->k->path_pool_limit = UINT32_MAX - 5;
+    struct path *a = probe_path(f->k, false), *b = probe_path(f->k, false);
+    fixture_run(f, 0);
+    assert_int_equal(path_join(a, 2, b, 1), OK);
+    assert_int_equal(a->pool.limit, UINT32_MAX);
+    path_destroy(a);
+    end(f);
+}
+
 static void join_keeps_bytes_and_flows(void **state)
 {
     (void)state;
@@ -395,6 +443,10 @@ int main(void)
         PLAIN_TEST("path: destroyed while it runs", destroyed_while_running),
         PLAIN_TEST("path: nothing is delivered to a dying path", nothing_for_the_dying),
         PLAIN_TEST("path: EOF after the bytes, RESET before them", events_keep_their_place),
+        PLAIN_TEST("path: its flows go before it", flows_go_first),
+        PLAIN_TEST("classify: a datagram put together enters at its node's stage",
+                   classified_again),
+        PLAIN_TEST("join: limits add up, to the most there is", join_of_large_limits),
         PLAIN_TEST("join: bytes, flows and memory are kept", join_keeps_bytes_and_flows),
         PLAIN_TEST("join: one that fails changes nothing", join_that_fails_changes_nothing),
         PLAIN_TEST("rule: tried between two runs, for the notes it waits for", rules_between_runs),
