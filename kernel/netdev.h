@@ -10,7 +10,7 @@
 #include "kernel/msg.h"
 #include "kernel/types.h"
 
-enum { NETDEV_BURST = 64, NETDEV_MAX = 8 };
+enum { NETDEV_BURST = 128, NETDEV_MAX = 8 };
 
 struct netdev_ops {
     const char *model;                   /* "e1000", "tulip", ... */
