@@ -70,6 +70,7 @@ def numbers(text):
 class Bench:
     def __init__(self, graph, nic, settings=None, **options):
         self.title = f"{graph} {nic}"
+        self.target = BOX[0]  # whom the client connects to
         self.lab = Lab(graph, nic=nic, settings=settings, **options)
         home = ROOT / "build/test/system"  # not /tmp, which may be memory
         home.mkdir(parents=True, exist_ok=True)
@@ -129,7 +130,7 @@ class Bench:
         return p
 
     def client(self, *words):
-        return self.peer("client", "connect", BOX[0], *words)
+        return self.peer("client", "connect", self.target, *words)
 
     def server(self, *words):
         return self.peer("server", "listen", SERVER, *words)

@@ -19,9 +19,13 @@ from laboratory.nginx import Nginx  # noqa: E402  (support has put tools/ on the
 
 GRAPHS = ("firewall-2path", "firewall-1path")
 SETTINGS = {"msl": "200ms", "tcp.idle": "120s"}
-URL = f"http://{BOX[0]}:{PORT}/"
+TRANSPARENT = {"plug.listen": f"*:{PORT}", "plug.to": "none", "plug.transparent": "on"}
 MIB = 1 << 20
 AT_ONCE = 2.0  # seconds
+
+
+def url(b):
+    return f"http://{b.target}:{PORT}/"
 
 
 def make_file(path, size):
@@ -47,7 +51,7 @@ def curl(b, *words, limit):
 def download(b, web, size, limit):
     want = make_file(web.html / "file", size)
     begun = time.monotonic()
-    curl(b, "-o", b.folder / "got", URL + "file", limit=limit)
+    curl(b, "-o", b.folder / "got", url(b) + "file", limit=limit)
     seconds = time.monotonic() - begun
     must(sum_of(b.folder / "got") == want, "the file came out different")
     if size >= MIB:
@@ -56,7 +60,7 @@ def download(b, web, size, limit):
 
 def upload(b, web, size, limit):
     want = make_file(b.folder / "up", size)
-    curl(b, "-T", b.folder / "up", URL + "up/file", limit=limit)
+    curl(b, "-T", b.folder / "up", url(b) + "up/file", limit=limit)
     must(sum_of(web.html / "up/file") == want, "the file came out different")
 
 
@@ -64,7 +68,7 @@ def both_at_once(b, web, size, limit):
     down, up = make_file(web.html / "file", size), make_file(b.folder / "up", size)
     jobs = [b.popen("client", "curl", "-sS", "--fail", "--max-time", limit, *words, stdin=subprocess.DEVNULL,
                     stderr=subprocess.STDOUT)
-            for words in (("-o", b.folder / "got", URL + "file"), ("-T", b.folder / "up", URL + "up/both"))]
+            for words in (("-o", b.folder / "got", url(b) + "file"), ("-T", b.folder / "up", url(b) + "up/both"))]
     for p in jobs:
         out = p.communicate(timeout=limit + 10)[0]
         must(p.returncode == 0, f"curl ended with status {p.returncode}: {out.strip()}")
@@ -74,7 +78,7 @@ def both_at_once(b, web, size, limit):
 def wrk(b, web, seconds):
     need("wrk")
     (web.html / "small").write_bytes(b"x" * 1000)
-    status, out = b.run("client", "wrk", "-t", 2, "-c", 200, "-d", f"{seconds}s", "--timeout", "10s", URL + "small",
+    status, out = b.run("client", "wrk", "-t", 2, "-c", 200, "-d", f"{seconds}s", "--timeout", "10s", url(b) + "small",
                         timeout=seconds + 40)
     must(status == 0, f"wrk ended with status {status}")
     for bad in ("Socket errors", "Non-2xx"):
@@ -118,7 +122,7 @@ def half_close_client(b):
     make_file(b.folder / "out", 300000)
     server = b.server("recvall", "send:200000", "close")
     with open(b.folder / "out", "rb") as source, open(b.folder / "in", "wb") as sink:
-        nc = b.popen("client", "nc", "-N", "-w", 20, BOX[0], PORT, stdin=source, stdout=sink)
+        nc = b.popen("client", "nc", "-N", "-w", 20, b.target, PORT, stdin=source, stdout=sink)
         facts = b.facts(server)
         nc.wait(20)
     must(facts["got"] == 300000 and facts["got_sum"] == sum_of(b.folder / "out"), f"the server got {facts['got']} of 300000")
@@ -233,18 +237,23 @@ def main():
     p.add_argument("--long", action="store_true", help="full sizes and times")
     p.add_argument("--graph", action="append", help="default: both")
     p.add_argument("--nic", action="append", help="default: all four")
+    p.add_argument("--transparent", action="store_true", help="the client addresses the server itself")
     args = p.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     nics, graphs = args.nic or NICS, args.graph or GRAPHS
     if len(nics) * len(graphs) > 1:
         long = ["--long"] if args.long else []
-        return side_by_side(__file__, [["--nic", n, "--graph", g, *long] for n in nics for g in graphs])
+        jobs = [["--nic", n, "--graph", g, *long] for n in nics for g in graphs]
+        jobs += [[*job, "--transparent"] for job in jobs if args.long or "e1000" in job]
+        return side_by_side(__file__, jobs)
     for nic in nics:
         for graph in graphs:
-            with bench(graph, nic, SETTINGS) as b:
+            with bench(graph, nic, SETTINGS | (TRANSPARENT if args.transparent else {})) as b:
                 if not b:
                     continue
-                big = nic == "e1000" and graph == "firewall-1path"
+                b.target = SERVER if args.transparent else BOX[0]
+                b.title += " transparent" if args.transparent else ""
+                big = nic == "e1000" and graph == "firewall-1path" and not args.transparent
                 try:
                     web_cases(b, args.long, big)
                     if not b.dead:
