@@ -23,10 +23,10 @@ struct link_ops {
 struct neigh {
     struct node *link; /* eth node */
     struct netaddr addr;
-    uint8_t mac[6];
-    bool valid;     /* mac may be used */
-    uint16_t index; /* in the resolver's table */
-    uint32_t refs;  /* paths that use it: it is probed before it expires */
+    uint8_t header[14]; /* of a frame to it: its MAC, ours, the resolver's protocol */
+    bool valid;         /* the header may be used */
+    uint16_t index;     /* in the resolver's table */
+    uint32_t refs;      /* paths that use it: it is probed before it expires */
 };
 
 /* resolve: arp, later nd. */

@@ -78,7 +78,7 @@ static void waiting_send(struct entry *e)
     struct msg *m;
     while ((m = msgq_pop(&e->waiting))) {
         a->queued--;
-        link->send(e->g.link, e->g.mac, ETHERTYPE_IP4, m);
+        link->send(e->g.link, e->g.header, ETHERTYPE_IP4, m);
     }
 }
 
@@ -109,7 +109,7 @@ static void ask(struct entry *e, enum entry_state state, uint8_t tries)
 {
     e->state = (uint8_t)state;
     e->tries = tries;
-    arp_ask(e->arp, e->g.link, &e->g.addr, state == ENTRY_PROBED ? e->g.mac : NULL);
+    arp_ask(e->arp, e->g.link, &e->g.addr, state == ENTRY_PROBED ? e->g.header : NULL);
     timer_after(e, "retry");
 }
 
@@ -191,8 +191,11 @@ static struct entry *entry_make(struct node *n, struct node *card, const struct 
     struct entry **at = bucket(a, card, addr);
     a->free = e->chain;
     a->used++;
+    const struct link_ops *link = card->module->ops;
     e->g.link = card;
     e->g.addr = *addr;
+    memcpy(e->g.header + ETH_SRC, link->dev(card)->mac, ETH_ADDR);
+    be16_put(e->g.header + ETH_TYPE, ETHERTYPE_IP4);
     e->g.refs = 0;
     e->state = ENTRY_UNKNOWN;
     e->chain = *at;
@@ -209,13 +212,13 @@ void cache_heard(struct node *n, struct node *card, const struct netaddr *addr,
         e = entry_make(n, card, addr);
     if (!e)
         return;
-    if (e->g.valid && memcmp(e->g.mac, mac, ETH_ADDR) != 0) {
+    if (e->g.valid && memcmp(e->g.header, mac, ETH_ADDR) != 0) {
         arp_complain(n, card, addr, mac, "claims the address of another station");
         if (e->state == ENTRY_KNOWN)
             ask(e, ENTRY_PROBED, 1);
         return;
     }
-    memcpy(e->g.mac, mac, ETH_ADDR);
+    memcpy(e->g.header + ETH_DST, mac, ETH_ADDR);
     e->g.valid = true;
     e->state = ENTRY_KNOWN;
     timer_after(e, "reachable");
@@ -255,7 +258,7 @@ void cache_wait(struct node *n, struct neigh *g, struct msg *m)
     struct entry *e = entry_of(g);
     if (g->valid) {
         const struct link_ops *link = g->link->module->ops;
-        link->send(g->link, g->mac, ETHERTYPE_IP4, m);
+        link->send(g->link, g->header, ETHERTYPE_IP4, m);
         return;
     }
     if (e->waiting.count == ARP_QUEUE) { /* the latest is the one to keep (RFC 1122 2.3.2.2) */

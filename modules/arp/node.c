@@ -222,7 +222,7 @@ static void arp_show(const struct node *n, struct show *out)
                 (unsigned long long)a->stat[ARP_REPLIES_OUT]);
     for (uint32_t i = 0; i < a->size; i++) {
         const struct entry *e = &a->table[i];
-        const uint8_t *mac = e->g.mac;
+        const uint8_t *mac = e->g.header;
         if (e->state == ENTRY_FREE)
             continue;
         show_printf(out, "  %s %s %s refs %u", netaddr_text(&e->g.addr, text), e->g.link->name,

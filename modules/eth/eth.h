@@ -21,25 +21,23 @@ struct eth {
 };
 
 /* The same when m has no room for a header; consumes m. */
-void eth_transmit_copy(const struct eth *e, const uint8_t *to, uint16_t type, struct msg *m);
+void eth_transmit_copy(const struct eth *e, const uint8_t *header, struct msg *m);
 
-/* Put a header in front of m, an EtherType's payload, and send it; consumes m. */
-static inline void eth_transmit(const struct eth *e, const uint8_t to[ETH_ADDR], uint16_t type,
+/* Put the header in front of m, an EtherType's payload, and send it; consumes m. */
+static inline void eth_transmit(const struct eth *e, const uint8_t header[ETH_HEADER],
                                 struct msg *m)
 {
     struct netdev *d = e->dev;
     uint8_t *h = msg_push(m, ETH_HEADER);
     if (UNLIKELY(!h)) {
-        eth_transmit_copy(e, to, type, m);
+        eth_transmit_copy(e, header, m);
         return;
     }
     if (UNLIKELY(m->total > e->longest)) {
         msg_drop(d->k, m, DROP_ETH_LONG);
         return;
     }
-    memcpy(h + ETH_DST, to, ETH_ADDR);
-    memcpy(h + ETH_SRC, d->mac, ETH_ADDR);
-    be16_put(h + ETH_TYPE, type);
+    memcpy(h, header, ETH_HEADER);
     netdev_send(d, m);
 }
 

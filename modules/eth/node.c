@@ -79,7 +79,7 @@ static struct node *eth_demux(struct node *n, struct demux *d)
 }
 
 /* A slice, or headers of other layers took the room. */
-void eth_transmit_copy(const struct eth *e, const uint8_t *to, uint16_t type, struct msg *m)
+void eth_transmit_copy(const struct eth *e, const uint8_t *header, struct msg *m)
 {
     struct kernel *k = e->dev->k;
     struct msg *framed = msg_clone(&k->pool, m, 0, m->total);
@@ -88,7 +88,7 @@ void eth_transmit_copy(const struct eth *e, const uint8_t *to, uint16_t type, st
         return;
     }
     msg_free(m);
-    eth_transmit(e, to, type, framed);
+    eth_transmit(e, header, framed);
 }
 
 static struct netdev *eth_dev(struct node *n)
@@ -99,7 +99,12 @@ static struct netdev *eth_dev(struct node *n)
 
 static void eth_send(struct node *n, const uint8_t mac[6], uint16_t type, struct msg *m)
 {
-    eth_transmit(n->state, mac, type, m);
+    const struct eth *e = n->state;
+    uint8_t header[ETH_HEADER];
+    memcpy(header + ETH_DST, mac, ETH_ADDR);
+    memcpy(header + ETH_SRC, e->dev->mac, ETH_ADDR);
+    be16_put(header + ETH_TYPE, type);
+    eth_transmit(e, header, m);
 }
 
 static void eth_show(const struct node *n, struct show *out)

@@ -46,7 +46,7 @@ static void send(struct path *p, int at, struct msg *m)
 {
     const struct neigh *g = p->state[at];
     if (LIKELY(g && g->valid))
-        eth_transmit(g->link->state, g->mac, ETHERTYPE_IP4, m);
+        eth_transmit(g->link->state, g->header, m);
     else
         send_later(p, at, m);
 }
