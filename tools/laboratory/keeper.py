@@ -212,11 +212,14 @@ class Keeper:
         if not self.current:
             return
         text = b"\n" + self.text.replace(b"\r", b"")
-        if not text.endswith(PROMPT):
+        at = text.rfind(PROMPT)
+        # Lines of the log may come right behind the prompt; anything else is an echo, no answer yet.
+        late = text[at + len(PROMPT):]
+        if at < 0 or late and not (late.endswith(b"\n") and all(l.startswith(b"[") for l in late.splitlines() if l)):
             return
         client, line, _ = self.current
         self.current = None
-        lines = text[1:len(text) - len(PROMPT)].decode(errors="replace").split("\n")
+        lines = text[1:at].decode(errors="replace").split("\n")
         # A console that echoes repeats the command in front of the answer, behind log lines.
         for i, l in enumerate(lines):
             if l.strip().removeprefix("towpath> ") == line:
