@@ -130,6 +130,8 @@ static void pass_on_ba(struct path *p, int at, struct msg *m)
 static uint32_t room(struct path *p, int at)
 {
     const struct appconn *c = p->state[at];
+    if (p->pool.used > p->pool.limit / 2) /* crumbs cost more than their bytes */
+        return 0;
     return c->held.bytes < HELD_MAX ? HELD_MAX - c->held.bytes : 0;
 }
 
