@@ -56,20 +56,18 @@ __attribute__((noinline)) static void burst_bridge(struct kernel *k, struct netd
     for (struct msg **end = burst + n; burst < end; burst++) {
         struct msg *m = *burst;
         m->in_dev = d->index;
-        m->rx_ns = k->now;
         d->stats.rx_bytes += m->total;
         deliver(p, at, m);
     }
     k->running = NULL;
 }
 
-static void burst_classify(struct kernel *k, struct netdev *d, struct msg **burst, int n)
+static void burst_classify(struct netdev *d, struct msg **burst, int n)
 {
     struct demux demux = {.link = d->node};
     for (int i = 0; i < n; i++) {
         struct msg *m = burst[i];
         m->in_dev = d->index;
-        m->rx_ns = k->now;
         d->stats.rx_bytes += m->total;
         demux.m = m;
         demux.off = 0;
@@ -86,7 +84,7 @@ static int card_poll(struct kernel *k, struct netdev *d)
     if (d->all)
         burst_bridge(k, d, burst, n);
     else
-        burst_classify(k, d, burst, n);
+        burst_classify(d, burst, n);
     if (n) {
         d->stats.rx += (uint64_t)n;
         d->stats.bursts++;

@@ -47,7 +47,6 @@ struct msg {
     uint16_t csum_off;   /* offset from csum_start of the checksum field */
     uint16_t in_dev;     /* index of the card it came from */
     uint8_t *net;        /* network header as received; demux of ip sets it, popping keeps it */
-    uint64_t rx_ns;      /* when the card handed it over */
     uint32_t cb[6];      /* scratch of whoever holds the message; worthless after a pass */
     uint8_t room[];      /* storage, aligned to 16 */
 };

@@ -139,7 +139,6 @@ struct msg *msg_split(struct msg *m, size_t n)
         return NULL;
     rest->flags = m->flags;
     rest->in_dev = m->in_dev;
-    rest->rx_ns = m->rx_ns;
     msg_trim(m, n);
     return rest;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The gates of bench/: guest instructions per forwarded frame on e1000, and the router's share of the
-bridge's rate on each card. They are ratios and counts, no real time. --long: more frames."""
+bridge's rate on each card. Counts are judged always; rates, though compared within one run, swing with what
+else the machine does, so only the long form (--long, with more frames) judges them."""
 
 import pathlib
 import subprocess
@@ -11,9 +12,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def main():
-    frames = ["--frames", "400000" if "--long" in sys.argv[1:] else "100000"]
+    long = "--long" in sys.argv[1:]
+    frames = ["--frames", "400000" if long else "200000"]
     failed = 0
-    for script in ("instructions.py", "rate.py"):
+    for script in ("instructions.py", "rate.py") if long else ("instructions.py",):
         done = subprocess.run([sys.executable, str(ROOT / "bench" / script), *frames], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(done.stdout, end="", flush=True)
