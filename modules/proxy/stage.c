@@ -63,7 +63,8 @@ static void deliver_ba(struct path *p, int at, struct msg *m)
 static uint32_t room(struct path *p, int at, enum dir d)
 {
     struct conn *c = p->state[at];
-    uint32_t held = c->flow[d].held.bytes;
+    /* Storage counts too: the window must close before one-byte segments use up the path's pool. */
+    uint32_t held = c->flow[d].held.bytes + c->flow[d].held.count * MSG_SMALL_ROOM;
     if (c->flow[d].forward == UINT64_MAX)
         return held ? 0 : proxy_room(c, d);
     return held < PROXY_HELD_MAX ? PROXY_HELD_MAX - held : 0;
