@@ -125,7 +125,6 @@ static void interrupted(void *arg)
         return;
     mmio_write32(c->regs, E1000_IMC, UINT32_MAX);
     c->armed = false;
-    c->dev.busy = true;
     c->dev.stats.irqs++;
     if (cause & ICR_LINK)
         c->dev.link = mmio_read32(c->regs, E1000_STATUS) & STATUS_LINK;
@@ -141,7 +140,6 @@ void e1000_irq(struct netdev *d, bool on)
         return;
     if (mmio_read32(c->regs, E1000_ICR) & ICR_LINK || c->dev.link != c->link_said)
         link_watch(c);
-    d->busy = false;
     c->armed = true;
     mmio_write32(c->regs, E1000_IMS, ICR_WANTED);
 }

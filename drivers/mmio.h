@@ -2,7 +2,7 @@
 #ifndef DRIVERS_MMIO_H
 #define DRIVERS_MMIO_H
 /*
- * Registers of cards, ports, and the order of what a card sees. `r` is a mapping by mmio_map
+ * Registers of cards, and the order of what a card sees. `r` is a mapping by mmio_map
  * (drivers/irq.h), uncached: accesses to it happen in program order and behind all stores before.
  * Nothing here can fail.
  */
@@ -76,18 +76,6 @@ static inline void dma_publish(void)
 static inline void dma_exchange(void)
 {
     atomic_thread_fence(memory_order_seq_cst);
-}
-
-static inline void port_write32(uint16_t port, uint32_t v)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static inline uint32_t port_read32(uint16_t port)
-{
-    uint32_t v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
 }
 
 #endif

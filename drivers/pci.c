@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "drivers/irq.h"
+#include "drivers/port.h"
 #include "kernel/kernel.h"
 #include "kernel/plat.h"
 #include "kernel/show.h"
@@ -43,14 +44,14 @@ static const uint32_t config_enable = 0x80000000;
 
 uint32_t pci_read(const struct pci_card *p, uint32_t reg)
 {
-    port_write32(CONFIG_ADDRESS, p->at | reg);
-    return port_read32(CONFIG_DATA);
+    outl(CONFIG_ADDRESS, p->at | reg);
+    return inl(CONFIG_DATA);
 }
 
 void pci_write(const struct pci_card *p, uint32_t reg, uint32_t v)
 {
-    port_write32(CONFIG_ADDRESS, p->at | reg);
-    port_write32(CONFIG_DATA, v);
+    outl(CONFIG_ADDRESS, p->at | reg);
+    outl(CONFIG_DATA, v);
 }
 
 uint8_t pci_read8(const struct pci_card *p, uint32_t reg)

@@ -145,10 +145,25 @@ static inline bool frame_fits(const struct msg *m)
     return m->total - 1 < FRAME_MAX;
 }
 
-/* One part, and of a length that a frame may have. */
-static inline bool frame_plain(const struct msg *m)
+/* A short frame in storage that is all its own is filled up where it lies: acknowledgements are
+ * short, and a part more for their zeros costs a descriptor. */
+static inline bool frame_fill(struct msg *m)
 {
-    return !m->more && m->total - FRAME_MIN <= FRAME_MAX - FRAME_MIN;
+    enum { WORD = 8 };
+    size_t room = m->class == MSG_FULL ? MSG_FULL_ROOM : MSG_SMALL_ROOM;
+    if (m->more || m->store != m || m->refs != 1 || m->len >= FRAME_MIN ||
+        (size_t)(m->data - m->room) + FRAME_MIN + WORD > room)
+        return false;
+    for (uint8_t *at = m->data + m->len, *end = m->data + FRAME_MIN; at < end; at += WORD)
+        memset(at, 0, WORD); /* one store; it may reach beyond what is sent */
+    m->len = m->total = FRAME_MIN;
+    return true;
+}
+
+/* One part, and of a length that a frame may have. */
+static inline bool frame_plain(struct msg *m)
+{
+    return LIKELY(!m->more && m->total - FRAME_MIN <= FRAME_MAX - FRAME_MIN) || frame_fill(m);
 }
 
 /* Bytes of zeros behind the frame. */

@@ -130,7 +130,6 @@ static void interrupted(void *arg)
         return;
     csr_write(c, CSR_IRQ, 0);
     c->armed = false;
-    c->dev.busy = true;
     c->dev.stats.irqs++;
 }
 
@@ -144,7 +143,6 @@ void tulip_irq(struct netdev *d, bool on)
         return;
     if (plat_now(d->k) >= c->link_at)
         link_watch(c);
-    d->busy = false;
     tulip_arm(c);
     c->armed = true;
     csr_write(c, CSR_STATUS, STATUS_WANTED);

@@ -153,7 +153,6 @@ static void interrupted(void *arg)
         return;
     c->rx.mem->avail.flags = VIRTIO_NO_NOTIFY;
     c->tx.mem->avail.flags = VIRTIO_NO_NOTIFY;
-    c->dev.busy = true;
     c->dev.stats.irqs++;
     if (cause & ISR_CONFIG && c->dev.started)
         link_watch(c);
@@ -168,7 +167,6 @@ void virtio_net_irq(struct netdev *d, bool on)
     c->tx.mem->avail.flags = on && c->backlog.head ? 0 : VIRTIO_NO_NOTIFY;
     if (!on)
         return;
-    d->busy = false;
     link_say(c);
     dma_exchange(); /* before the kernel looks whether frames wait */
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The flow table, and the walk over the graph that ends in a path. Open addressing with linear
- * probing and deletion by shifting back, so no tombstones grow. At most 3/4 full; doubled then.
+ * probing and deletion by shifting back, so no tombstones grow. At most 3/4 full; half as large
+ * again then.
  */
 #include "kernel/classify.h"
 
@@ -23,7 +24,7 @@ static void seed_draw(struct kernel *k)
 status_t flow_table_init(struct kernel *k, uint32_t limit)
 {
     struct flow_table *t = &k->flows;
-    *t = (struct flow_table){.limit = limit, .mask = SLOTS_FIRST - 1};
+    *t = (struct flow_table){.limit = limit, .nslots = SLOTS_FIRST};
     t->slots = pool_alloc(&k->pool, SLOTS_FIRST * sizeof *t->slots);
     seed_draw(k);
     return t->slots ? OK : E_NOMEM;
@@ -39,26 +40,57 @@ void flow_table_end(struct kernel *k)
     *t = (struct flow_table){0};
 }
 
+struct flow *flow_find_on(const struct flow_table *t, struct flow_key key, uint64_t hash)
+{
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint32_t i = flow_after(t, flow_home(t, hash)); t->slots[i].line; i = flow_after(t, i)) {
+        if (t->slots[i].tag != tag)
+            continue;
+        struct flow *f = flow_line(t, t->slots[i].line);
+        if (f->key.w[0] == key.w[0] && f->key.w[1] == key.w[1])
+            return f;
+    }
+    return NULL;
+}
+
+uint64_t flow_table_bytes(const struct kernel *k)
+{
+    const struct flow_table *t = &k->flows;
+    return (uint64_t)t->nslots * sizeof *t->slots +
+           (uint64_t)t->nchunks * FLOW_CHUNK * sizeof(struct flow);
+}
+
+/* Is there room in the list for one more chunk? */
+static bool chunks_fit(struct kernel *k)
+{
+    struct flow_table *t = &k->flows;
+    if (t->nchunks < t->room)
+        return true;
+    uint32_t room = t->room + t->room / 2 + 8;
+    struct flow **chunks = pool_alloc(&k->pool, room * sizeof(struct flow *));
+    if (!chunks)
+        return false;
+    if (t->nchunks)
+        memcpy(chunks, t->chunks, t->nchunks * sizeof(struct flow *));
+    pool_free(&k->pool, t->chunks);
+    t->chunks = chunks;
+    t->room = room;
+    return true;
+}
+
 /* Lines, from chunks that never move. */
 static uint32_t line_take(struct kernel *k)
 {
     struct flow_table *t = &k->flows;
     if (!t->free) {
-        struct flow **chunks = pool_alloc(&k->pool, (t->nchunks + 1) * sizeof(struct flow *));
-        struct flow *chunk = pool_alloc(&k->pool, FLOW_CHUNK * sizeof *chunk);
-        if (!chunks || !chunk) {
-            pool_free(&k->pool, chunks);
-            pool_free(&k->pool, chunk);
+        struct flow *chunk =
+            chunks_fit(k) ? pool_alloc(&k->pool, FLOW_CHUNK * sizeof *chunk) : NULL;
+        if (!chunk)
             return 0;
-        }
-        if (t->nchunks)
-            memcpy(chunks, t->chunks, t->nchunks * sizeof(struct flow *));
-        pool_free(&k->pool, t->chunks);
-        t->chunks = chunks;
         t->chunks[t->nchunks] = chunk;
         uint32_t base = t->nchunks++ * FLOW_CHUNK;
         for (uint32_t i = FLOW_CHUNK; i-- > (base ? 0 : 1);) { /* line 0 means none */
-            chunk[i].next = t->free;
+            chunk[i].next = t->free & FLOW_LINE;
             t->free = base + i;
         }
     }
@@ -71,17 +103,17 @@ static void line_give(struct flow_table *t, uint32_t line)
 {
     struct flow *f = flow_line(t, line);
     memset(f, 0, sizeof *f);
-    f->next = t->free;
+    f->next = t->free & FLOW_LINE;
     t->free = line;
 }
 
 /* Returns the number of slots looked at. */
-static uint32_t slot_put(struct flow_slot *slots, uint32_t mask, uint64_t hash, uint32_t line)
+static uint32_t slot_put(struct flow_table *t, uint64_t hash, uint32_t line)
 {
-    uint32_t i = (uint32_t)hash & mask, probes = 1;
-    for (; slots[i].line; i = (i + 1) & mask)
+    uint32_t i = flow_home(t, hash), probes = 1;
+    for (; t->slots[i].line; i = flow_after(t, i))
         probes++;
-    slots[i] = (struct flow_slot){(uint32_t)(hash >> 32), line};
+    t->slots[i] = (struct flow_slot){(uint32_t)(hash >> 32), line};
     return probes;
 }
 
@@ -89,16 +121,16 @@ static uint32_t slot_put(struct flow_slot *slots, uint32_t mask, uint64_t hash, 
 static bool table_rebuild(struct kernel *k, uint32_t nslots)
 {
     struct flow_table *t = &k->flows;
-    struct flow_slot *slots = pool_alloc(&k->pool, nslots * sizeof *slots);
+    struct flow_slot *slots = pool_alloc(&k->pool, nslots * sizeof *slots), *old = t->slots;
+    uint32_t nold = t->nslots;
     if (!slots)
         return false;
-    for (uint32_t i = 0; i <= t->mask; i++)
-        if (t->slots[i].line)
-            slot_put(slots, nslots - 1, flow_hash(t, flow_line(t, t->slots[i].line)->key),
-                     t->slots[i].line);
-    pool_free(&k->pool, t->slots);
     t->slots = slots;
-    t->mask = nslots - 1;
+    t->nslots = nslots;
+    for (uint32_t i = 0; i < nold; i++)
+        if (old[i].line)
+            slot_put(t, flow_hash(t, flow_line(t, old[i].line)->key), old[i].line);
+    pool_free(&k->pool, old);
     return true;
 }
 
@@ -109,9 +141,9 @@ static void table_rekey(struct kernel *k)
     struct flow_table *t = &k->flows;
     uint64_t seed[2] = {t->seed[0], t->seed[1]};
     seed_draw(k);
-    if (table_rebuild(k, t->mask + 1)) {
+    if (table_rebuild(k, t->nslots)) {
         t->rekeys++;
-        t->patience = t->mask + 1;
+        t->patience = t->nslots;
     } else {
         t->seed[0] = seed[0];
         t->seed[1] = seed[1];
@@ -126,17 +158,17 @@ status_t flow_insert(struct kernel *k, struct flow_key key, struct path *p, enum
         return E_EXIST;
     if (t->count >= t->limit)
         return E_NOMEM;
-    uint32_t nslots = t->mask + 1;
-    if (t->count + 1 > nslots / 4 * 3 && !table_rebuild(k, nslots * 2) && t->count + 2 > nslots)
+    uint32_t n = t->nslots;
+    if (t->count + 1 > n / 4 * 3 && !table_rebuild(k, n + n / 2) && t->count + 2 > n)
         return E_NOMEM;
     uint32_t line = line_take(k);
     if (!line)
         return E_NOMEM;
     struct flow *f = flow_line(t, line);
-    *f = (struct flow){.key = key, .path = p->id, .next = p->flow, .dir = (uint8_t)d};
+    *f = (struct flow){.key = key, .path = p->id, .next = p->flow & FLOW_LINE, .dir = d == BA};
     p->flow = line;
     t->count++;
-    uint32_t probes = slot_put(t->slots, t->mask, flow_hash(t, key), line);
+    uint32_t probes = slot_put(t, flow_hash(t, key), line);
     if (t->patience)
         t->patience--;
     else if (probes > PROBE_LONG)
@@ -146,17 +178,22 @@ status_t flow_insert(struct kernel *k, struct flow_key key, struct path *p, enum
     return OK;
 }
 
+static uint32_t slots_between(const struct flow_table *t, uint32_t from, uint32_t to)
+{
+    return to >= from ? to - from : to + t->nslots - from;
+}
+
 static void slot_remove(struct flow_table *t, struct flow_key key, uint32_t line)
 {
-    uint32_t i = (uint32_t)flow_hash(t, key) & t->mask;
+    uint32_t i = flow_home(t, flow_hash(t, key));
     while (t->slots[i].line != line) {
         assert(t->slots[i].line);
-        i = (i + 1) & t->mask;
+        i = flow_after(t, i);
     }
     /* Shift back what probed over the hole (Knuth 6.4, algorithm R). */
-    for (uint32_t j = (i + 1) & t->mask; t->slots[j].line; j = (j + 1) & t->mask) {
-        uint32_t home = (uint32_t)flow_hash(t, flow_line(t, t->slots[j].line)->key) & t->mask;
-        if (((j - home) & t->mask) >= ((j - i) & t->mask)) {
+    for (uint32_t j = flow_after(t, i); t->slots[j].line; j = flow_after(t, j)) {
+        uint32_t home = flow_home(t, flow_hash(t, flow_line(t, t->slots[j].line)->key));
+        if (slots_between(t, home, j) >= slots_between(t, i, j)) {
             t->slots[i] = t->slots[j];
             i = j;
         }
@@ -174,16 +211,18 @@ static void flow_forget(struct flow_table *t, uint32_t line)
 void flow_remove(struct kernel *k, struct path *p, struct flow_key key)
 {
     struct flow_table *t = &k->flows;
-    uint32_t *link = &p->flow;
-    while (*link) {
-        struct flow *f = flow_line(t, *link);
+    struct flow *before = NULL;
+    for (uint32_t line = p->flow; line; line = before->next) {
+        struct flow *f = flow_line(t, line);
         if (f->key.w[0] == key.w[0] && f->key.w[1] == key.w[1]) {
-            uint32_t line = *link;
-            *link = f->next;
+            if (before)
+                before->next = f->next;
+            else
+                p->flow = f->next;
             flow_forget(t, line);
             return;
         }
-        link = &f->next;
+        before = f;
     }
 }
 
@@ -204,11 +243,24 @@ void flow_move(struct kernel *k, struct path *from, struct path *to, bool same)
         uint32_t line = from->flow;
         struct flow *f = flow_line(t, line);
         from->flow = f->next;
-        f->next = to->flow;
+        f->next = to->flow & FLOW_LINE;
         f->path = to->id;
-        f->dir = (uint8_t)(same ? f->dir : !f->dir);
+        f->dir = same ? f->dir : !f->dir;
         to->flow = line;
     }
+}
+
+/* Where messages of direction d that begin with n's header enter p. -1: nowhere. */
+static int entrance(const struct path *p, const struct node *n, enum dir d)
+{
+    int first = d == AB ? 0 : p->shape->n - 1, step = d == AB ? 1 : -1;
+    for (int at = first; at >= 0 && at < p->shape->n; at += step)
+        if (p->shape->at[at].node == n)
+            return at;
+    for (int at = first; at >= 0 && at < p->shape->n; at += step)
+        if (p->shape->at[at].ops->network)
+            return at;
+    return -1;
 }
 
 void classify_again(struct node *link, struct node *n, struct msg *m)
@@ -218,10 +270,8 @@ void classify_again(struct node *link, struct node *n, struct msg *m)
     if (!classify(n, &d))
         return;
     struct path *p = d.path, *outer = k->running;
-    int at = d.dir == AB ? 0 : p->shape->n - 1;
-    while (at >= 0 && at < p->shape->n && p->shape->at[at].node != n)
-        at += d.dir == AB ? 1 : -1;
-    if (at < 0 || at >= p->shape->n || p->flags & PATH_DYING || p == outer) {
+    int at = entrance(p, n, d.dir);
+    if (at < 0 || p->flags & PATH_DYING || p == outer) {
         msg_drop(k, m, DROP_PATH_DEAD);
         return;
     }

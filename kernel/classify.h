@@ -8,6 +8,7 @@
  * E_NOMEM (limit of flows) or E_EXIST (key taken), and changes nothing then.
  *
  * The flow table: open addressing, a slot is 8 bytes: 32 bits of the hash and the index of a line.
+ * It grows by half when it is 3/4 full, so a flow has at most two slots.
  * A line is 64 bytes: the key, the path, and 40 bytes for whoever inserted it (a forwarding
  * record). The hash is a keyed multiply; it is re-keyed when a probe grows long (robustness
  * R-ATK-13).
@@ -29,11 +30,12 @@ enum flow_kind { FLOW_CONN = 1, FLOW_ROUTE = 2 };
 struct flow {
     struct flow_key key; /* 16 */
     uint32_t path;       /* path id */
-    uint32_t next;       /* line of the path's next flow; 0: last */
-    uint8_t dir;         /* enum dir in which its messages enter the path */
-    uint8_t pad[7];
-    uint64_t record[4]; /* of the stage that inserted it */
+    uint32_t next : 31;  /* line of the path's next flow; 0: last */
+    uint32_t dir : 1;    /* enum dir in which its messages enter the path */
+    uint64_t record[5];  /* of the stage that inserted it */
 };
+
+enum { FLOW_LINE = 0x7fffffff }; /* bits of a line's number */
 
 static inline struct flow_key flow_key_ip4(enum flow_kind kind, uint16_t card, uint8_t proto,
                                            uint32_t src, uint32_t dst, uint16_t sport,
@@ -51,21 +53,23 @@ struct flow_slot {
 
 struct flow_table {
     struct flow_slot *slots;
-    uint32_t mask;  /* slots - 1 */
+    uint32_t nslots;
     uint32_t count; /* flows */
     uint32_t limit; /* flows at most */
     uint64_t seed[2];
-    struct flow **chunks; /* lines, 1024 to a chunk; line 0 is never used */
+    struct flow **chunks; /* lines, 256 to a chunk; line 0 is never used */
     uint32_t nchunks;
+    uint32_t room;     /* for so many */
     uint32_t free;     /* first free line, linked through next */
     uint32_t rekeys;   /* how often the hash was re-keyed */
     uint32_t patience; /* insertions until it may be re-keyed again */
 };
 
-enum { FLOW_CHUNK = 1024 };
+enum { FLOW_CHUNK = 256 };
 
 MUST_CHECK status_t flow_table_init(struct kernel *k, uint32_t limit);
 void flow_table_end(struct kernel *k);
+uint64_t flow_table_bytes(const struct kernel *k); /* slots and lines */
 /* On success the flow belongs to p and goes with it; *out (may be NULL) is its line. */
 MUST_CHECK status_t flow_insert(struct kernel *k, struct flow_key key, struct path *p, enum dir d,
                                 struct flow **out);
@@ -83,24 +87,39 @@ static inline uint64_t flow_hash(const struct flow_table *t, struct flow_key key
     return (uint64_t)x ^ (uint64_t)(x >> 64);
 }
 
+/* Where a flow with that hash is looked for first: a multiplication does for any number of slots.
+ */
+static inline uint32_t flow_home(const struct flow_table *t, uint64_t hash)
+{
+    return (uint32_t)((uint64_t)(uint32_t)hash * t->nslots >> 32);
+}
+
+static inline uint32_t flow_after(const struct flow_table *t, uint32_t slot)
+{
+    return ++slot == t->nslots ? 0 : slot;
+}
+
 static inline struct flow *flow_line(const struct flow_table *t, uint32_t line)
 {
     return &t->chunks[line / FLOW_CHUNK][line % FLOW_CHUNK];
 }
 
+/* The same from the second slot on: apart, so that it costs the common case no registers. */
+struct flow *flow_find_on(const struct flow_table *t, struct flow_key key, uint64_t hash);
+
 /* The flow of that key, or NULL. About 25 instructions when the first slot is right. */
 static inline struct flow *flow_find(const struct flow_table *t, struct flow_key key)
 {
-    uint64_t h = flow_hash(t, key);
-    uint32_t tag = (uint32_t)(h >> 32);
-    for (uint32_t i = (uint32_t)h & t->mask; t->slots[i].line; i = (i + 1) & t->mask) {
-        if (t->slots[i].tag != tag)
-            continue;
-        struct flow *f = flow_line(t, t->slots[i].line);
-        if (f->key.w[0] == key.w[0] && f->key.w[1] == key.w[1])
+    uint64_t hash = flow_hash(t, key);
+    const struct flow_slot *s = &t->slots[flow_home(t, hash)];
+    if (!s->line)
+        return NULL;
+    if (LIKELY(s->tag == (uint32_t)(hash >> 32))) {
+        struct flow *f = flow_line(t, s->line);
+        if (LIKELY(f->key.w[0] == key.w[0] && f->key.w[1] == key.w[1]))
             return f;
     }
-    return NULL;
+    return flow_find_on(t, key, hash);
 }
 
 /* The state of one classification. demux functions read the message and never write to it. */
@@ -118,7 +137,8 @@ struct demux {
 #define DEMUX_DROP  ((struct node *)1) /* d->why is set */
 
 /* classify() is in kernel/kernel.h. The same for a message whose link-level header is already off:
- * m->data is n's header. The path is then entered at the first stage of node n. */
+ * m->data is n's header. The path is then entered at the first stage of node n, or, when n has none
+ * in it, at the first that begins with the network header. */
 void classify_again(struct node *link, struct node *n, struct msg *m);
 
 #endif

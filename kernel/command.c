@@ -36,17 +36,27 @@ static void help(struct show *out)
         show_printf(out, "  %-9s %s\n", subjects[i].name, subjects[i].help);
     show_printf(out, "  path N    one path in detail: stages, rules applied, last messages\n");
     show_printf(out, "set [NODE.]NAME=VALUE   change a setting that may change while running\n");
+    show_printf(out, "splice N|all            let rules take the proxy out of path N, or of all\n");
+    show_printf(out, "unsplice N|all          put the proxy back, and keep it\n");
     show_printf(out, "quit [now]              reset all connections (now: silently) and end\n");
+}
+
+/* The path that the operator means; says so when there is none. */
+static struct path *path_named(struct kernel *k, const char *text, struct show *out)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    struct path *p = end != text && !*end && n <= PATH_INDEX ? path_at(k, (uint32_t)n) : NULL;
+    if (!p)
+        show_printf(out, "no path '%s'; `show paths` lists them\n", text);
+    return p;
 }
 
 static void show_one(struct kernel *k, const char *text, struct show *out)
 {
-    char *end;
-    unsigned long n = strtoul(text, &end, 10);
-    if (end == text || *end || n >= k->paths_size || !k->paths[n])
-        show_printf(out, "no path '%s'; `show paths` lists them\n", text);
-    else
-        show_path(k->paths[n], out, true);
+    const struct path *p = path_named(k, text, out);
+    if (p)
+        show_path(p, out, true);
 }
 
 static void show(struct kernel *k, char *words, struct show *out)
@@ -90,7 +100,8 @@ static void set_in(struct kernel *k, struct node *n, const char *name, const cha
     else if (conf_set(n ? &n->pool : &k->pool, c, name, value, why) != OK)
         show_printf(out, "%s\n", why);
     else
-        show_printf(out, "%s%s%s=%s\n", n ? n->name : "", n ? "." : "", name, value);
+        show_printf(out, "%s%s%s=%s\n", n ? n->name : "", n ? "." : "", name,
+                    s->type == SET_SECRET ? "(secret)" : value);
 }
 
 static void set(struct kernel *k, char *words, struct show *out)
@@ -117,6 +128,37 @@ static void set(struct kernel *k, char *words, struct show *out)
         show_printf(out, "no such setting; `show settings` lists them\n");
 }
 
+/* Rules do it, and tell in the path's history what they did. */
+static void path_plain(struct path *p, bool plain)
+{
+    p->flags = (uint16_t)(plain ? p->flags | PATH_PLAIN : p->flags & ~PATH_PLAIN);
+    path_note(p, NOTE_MODE);
+}
+
+static void splice(struct kernel *k, char *words, bool plain, struct show *out)
+{
+    const char *name = plain ? "unsplice" : "splice", *which = strtok(words, " ");
+    uint32_t count = 0;
+    if (!which) {
+        show_printf(out, "%s N, or %s all; `show paths` lists them\n", name, name);
+    } else if (strcmp(which, "all") == 0) {
+        for (uint32_t i = 0; i < k->paths_size; i++) {
+            struct path *p = path_at(k, i);
+            if (!p || p->flags & PATH_DYING)
+                continue;
+            path_plain(p, plain);
+            count++;
+        }
+        show_printf(out, "%s: %u paths\n", name, count);
+    } else {
+        struct path *p = path_named(k, which, out);
+        if (p && !(p->flags & PATH_DYING))
+            path_plain(p, plain);
+        if (p)
+            show_printf(out, "%s: path %u\n", name, path_number(p));
+    }
+}
+
 static void quit(struct kernel *k, const char *words, struct show *out)
 {
     k->stopping = true;
@@ -139,6 +181,8 @@ void command(struct kernel *k, char *line, struct show *out)
         show(k, rest, out);
     else if (strcmp(line, "set") == 0)
         set(k, rest, out);
+    else if (strcmp(line, "splice") == 0 || strcmp(line, "unsplice") == 0)
+        splice(k, rest, *line == 'u', out);
     else if (strcmp(line, "quit") == 0)
         quit(k, rest, out);
     else if (strcmp(line, "help") == 0)

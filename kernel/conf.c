@@ -91,6 +91,7 @@ static const char *const expected[] = {
     [SET_ENDPOINT] = "address:port such as 10.0.1.1:8080, *:8080, or none",
     [SET_ENUM] = "a word of the list",
     [SET_TEXT] = "text",
+    [SET_SECRET] = "text",
 };
 
 static bool parse(const struct setting *s, const char *text, struct conf_value *v, char *why)
@@ -116,6 +117,7 @@ static bool parse(const struct setting *s, const char *text, struct conf_value *
     case SET_ENUM:
         return word_index(s, text, &v->v.number, why);
     case SET_TEXT:
+    case SET_SECRET:
         return true;
     }
     return good && in_range(s, v->v.number, why);
@@ -124,7 +126,7 @@ static bool parse(const struct setting *s, const char *text, struct conf_value *
 static int find(const struct conf *c, const char *name)
 {
     for (int i = 0; i < c->n; i++)
-        if (strcmp(c->settings[i].name, name) == 0)
+        if (c->settings[i].name[0] == name[0] && strcmp(c->settings[i].name, name) == 0)
             return i;
     return -1;
 }
@@ -183,4 +185,11 @@ const struct endpoint *conf_endpoint(const struct conf *c, const char *name)
 const char *conf_text(const struct conf *c, const char *name)
 {
     return value(c, name)->text;
+}
+
+const char *conf_shown(const struct conf *c, int i)
+{
+    if (c->settings[i].type != SET_SECRET)
+        return c->values[i].text;
+    return c->values[i].text[0] ? "(secret)" : "";
 }

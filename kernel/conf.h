@@ -20,6 +20,7 @@ enum setting_type {
     SET_ENDPOINT, /* 10.0.0.1:80 *:80; "none" where nothing is meant */
     SET_ENUM,     /* one of the words in `words`, kept as its index */
     SET_TEXT,     /* anything; lists are parsed by the module */
+    SET_SECRET,   /* as SET_TEXT; read by its module, shown to nobody (R-HARD-15) */
 };
 
 struct setting {
@@ -53,6 +54,9 @@ bool conf_bool(const struct conf *c, const char *name);
 const struct netaddr *conf_addr(const struct conf *c, const char *name);
 const struct endpoint *conf_endpoint(const struct conf *c, const char *name);
 const char *conf_text(const struct conf *c, const char *name); /* any type, as written */
+
+/* Setting i for people to read: its text, of a secret only whether there is one. Never NULL. */
+const char *conf_shown(const struct conf *c, int i);
 
 /* why: a buffer of CONF_WHY bytes that says what was expected when the status is not OK. */
 enum { CONF_WHY = 160 };

@@ -109,4 +109,5 @@ void filter_destroy(struct path *p, int at)
         timer_cancel(p->pool.k, &f->line[d].t);
         msgq_drop(p->pool.k, &f->line[d].q, DROP_PATH_DEAD);
     }
+    pool_free(&p->pool, f);
 }

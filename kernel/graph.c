@@ -119,8 +119,9 @@ static status_t cmdline_apply(struct kernel *k, const char *cmdline)
     while (cmdline && *cmdline) {
         size_t n = strcspn(cmdline, " \t\r\n");
         if (n >= sizeof word) {
-            log_error(k, "setting '%.40s...': longer than %zu characters", cmdline,
-                      sizeof word - 1);
+            size_t name = strcspn(cmdline, "="); /* its value may be a secret */
+            log_error(k, "setting '%.*s': longer than %zu characters", (int)(name < 40 ? name : 40),
+                      cmdline, sizeof word - 1);
             return E_INVAL;
         }
         memcpy(word, cmdline, n);

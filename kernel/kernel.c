@@ -50,8 +50,8 @@ __attribute__((noinline)) static void burst_bridge(struct kernel *k, struct netd
                                                    struct msg **burst, int n)
 {
     struct path *p = d->all;
-    int at = d->all_dir == AB ? 0 : p->shape->n - 1;
-    deliver_fn *deliver = p->shape->at[at].ops->deliver[d->all_dir];
+    int at = p->shape->enter[d->all_dir].at;
+    deliver_fn *deliver = p->shape->enter[d->all_dir].deliver;
     k->running = p;
     for (struct msg **end = burst + n; burst < end; burst++) {
         struct msg *m = *burst;
@@ -62,19 +62,29 @@ __attribute__((noinline)) static void burst_bridge(struct kernel *k, struct netd
     k->running = NULL;
 }
 
-static void burst_classify(struct netdev *d, struct msg **burst, int n)
+/* classify and path_input for a burst, in which nothing runs but inline paths: k->running is the
+ * last of these until the end. */
+__attribute__((noinline)) static void burst_classify(struct kernel *k, struct netdev *d,
+                                                     struct msg **burst, int n)
 {
     struct demux demux = {.link = d->node};
-    for (int i = 0; i < n; i++) {
-        struct msg *m = burst[i];
+    for (struct msg **end = burst + n; burst < end; burst++) {
+        struct msg *m = *burst;
         m->in_dev = d->index;
         d->stats.rx_bytes += m->total;
         demux.m = m;
         demux.off = 0;
-        struct path *p = classify(d->node, &demux);
-        if (LIKELY(p != NULL))
-            path_input(p, demux.dir, m);
+        if (UNLIKELY(!classify(demux.link, &demux)))
+            continue;
+        struct path *p = demux.path;
+        if (p->work) {
+            path_wake(p, demux.dir, m);
+            continue;
+        }
+        k->running = p;
+        p->shape->enter[demux.dir].deliver(p, p->shape->enter[demux.dir].at, m);
     }
+    k->running = NULL;
 }
 
 static int card_poll(struct kernel *k, struct netdev *d)
@@ -84,8 +94,10 @@ static int card_poll(struct kernel *k, struct netdev *d)
     if (d->all)
         burst_bridge(k, d, burst, n);
     else
-        burst_classify(d, burst, n);
+        burst_classify(k, d, burst, n);
     if (n) {
+        if (UNLIKELY(notes_wait(k)))
+            notes_run(k);
         d->stats.rx += (uint64_t)n;
         d->stats.bursts++;
         cards_flush(k);
@@ -98,6 +110,8 @@ static bool paths_run(struct kernel *k)
     struct path *p;
     for (int i = 0; i < TURN_PATHS && (p = sched_next(k)); i++)
         path_run(p, RUN_BUDGET);
+    if (notes_wait(k))
+        notes_run(k);
     cards_flush(k);
     return k->sched.head || k->sched.nheap;
 }
@@ -119,7 +133,7 @@ bool kernel_poll(struct kernel *k)
      */
     for (int c; (c = plat_getc(k)) >= 0; more = true)
         kernel_console(k, c);
-    return more || k->sched.head || k->sched.nheap || k->dying;
+    return more || k->sched.head || k->sched.nheap || k->dying || notes_wait(k);
 }
 
 uint64_t kernel_next(struct kernel *k)
@@ -154,7 +168,7 @@ static void kernel_sleep(struct kernel *k)
 static void paths_stop(struct kernel *k)
 {
     for (uint32_t i = 0; i < k->paths_size; i++) {
-        struct path *p = k->paths[i];
+        struct path *p = path_at(k, i);
         if (!p || p->flags & PATH_DYING)
             continue;
         for (int at = 0; at < p->shape->n && !k->stop_now; at++) {
@@ -165,6 +179,7 @@ static void paths_stop(struct kernel *k)
         path_destroy(p);
     }
     path_reap(k);
+    msgq_drop(k, &k->held, DROP_SHUTDOWN);
     cards_flush(k);
 }
 
@@ -184,11 +199,7 @@ void kernel_end(struct kernel *k)
     shapes_end(k);
     flow_table_end(k);
     pool_free(&k->pool, k->sched.heap);
-    pool_free(&k->pool, k->paths);
-    pool_free(&k->pool, k->paths_free);
-    k->paths = NULL;
-    k->paths_free = NULL;
-    k->paths_size = 0;
+    paths_end(k);
     log_note(k, "end: %u paths, %u timers, %u messages, %u bytes not given back", k->paths_live,
              k->timers.armed, k->msgs.live[MSG_SMALL] + k->msgs.live[MSG_FULL], k->pool.used);
     assert(k->paths_live == 0 && k->timers.armed == 0);

@@ -34,6 +34,22 @@ struct logbook {
     uint32_t count;
 };
 
+/* Inline paths with notes: of some the ids, and all below `scan` may be. */
+enum { NOTED_MAX = 256 };
+
+struct noted {
+    uint32_t id[NOTED_MAX];
+    uint32_t n, scan;
+};
+
+union path_slot {
+    struct path *p;
+    uintptr_t next_free; /* odd: twice the index of the next that is free, + 1 */
+};
+
+struct slim_free;
+struct path_slab;
+
 struct kernel {
     /* for everyone */
     uint64_t now; /* ns; read once per turn of the main loop */
@@ -53,13 +69,20 @@ struct kernel {
     struct conf conf; /* the kernel's own settings */
 
     /* paths */
-    struct path **paths;  /* by index of id; NULL: free */
-    uint32_t *paths_free; /* stack of free indices */
+    union path_slot *paths; /* by index of id; read it with path_at */
+    uint32_t paths_free;    /* first free index */
     uint32_t paths_size, paths_live, paths_limit, paths_generation;
+    struct {
+        struct slim_free *free;
+        struct path_slab *slabs;
+        uint32_t nslabs;
+    } slim;
     uint32_t path_pool_limit; /* bytes a path may use */
     struct shape **shapes;
     uint32_t nshapes;
-    struct path *dying;
+    uint32_t dying; /* number + 1 of the first path that waits for its end; 0: none */
+    struct noted noted;
+    struct msgq held;     /* path_hold: cb[0] path id, cb[1] direction */
     struct path *running; /* for a panic's report */
     struct sched sched;
     struct rule_event history[RULE_HISTORY];
@@ -72,7 +95,6 @@ struct kernel {
     bool stopping; /* quit */
     bool stop_now; /* quit now: silent */
     int exit_status;
-    uint32_t idle_polls;
     uint64_t polls, waits;
 };
 
@@ -89,33 +111,40 @@ int kernel_run(struct kernel *k);
 void kernel_end(struct kernel *k);            /* everything is given back; asserts that it was */
 void kernel_console(struct kernel *k, int c); /* a character was typed */
 
+/* The path with that number, or NULL. */
+static inline struct path *path_at(const struct kernel *k, uint32_t number)
+{
+    if (number >= k->paths_size || k->paths[number].next_free & 1)
+        return NULL;
+    return k->paths[number].p;
+}
+
 /* The path with that id, or NULL: it is gone. */
 static inline struct path *path_by_id(const struct kernel *k, uint32_t id)
 {
-    uint32_t i = id & PATH_INDEX;
-    struct path *p = i < k->paths_size ? k->paths[i] : NULL;
+    struct path *p = path_at(k, id & PATH_INDEX);
     return p && p->id == id ? p : NULL;
 }
 
 /* The path of a flow that was just found: it is there, for flows go before their paths. */
 static inline struct path *flow_path(const struct kernel *k, const struct flow *f)
 {
-    return k->paths[f->path & PATH_INDEX];
+    return k->paths[f->path & PATH_INDEX].p;
 }
 
 /* The next two are in the way of every frame, so they are inline.
  *
- * Ask node by node, from n on, whose d->m is: d->m, d->off and d->link are set. Returns the path
- * and d->dir, or NULL: d->m was dropped and counted. */
-static inline struct path *classify(struct node *n, struct demux *d)
+ * Ask node by node, from n on, whose d->m is: d->m, d->off and d->link are set. True: d->path
+ * and d->dir say where it belongs. False: d->m was dropped and counted. */
+static inline bool classify(struct node *n, struct demux *d)
 {
     do
         n = n->module->demux(n, d);
     while (n != DEMUX_FOUND && n != DEMUX_DROP);
     if (LIKELY(n == DEMUX_FOUND))
-        return d->path;
+        return true;
     msg_drop(d->link->k, d->m, d->why);
-    return NULL;
+    return false;
 }
 
 /* Hand a classified message over: inline paths run, others are woken. */
@@ -127,11 +156,17 @@ static inline void path_input(struct path *p, enum dir d, struct msg *m)
     }
     struct kernel *k = p->pool.k;
     struct path *outer = k->running;
-    int at = d == AB ? 0 : p->shape->n - 1;
     k->running = p;
-    p->shape->at[at].ops->deliver[d](p, at, m);
+    p->shape->enter[d].deliver(p, p->shape->enter[d].at, m);
     k->running = outer;
 }
+
+/* Rules for inline paths, and what was held for rules: between two bursts. */
+static inline bool notes_wait(const struct kernel *k)
+{
+    return k->noted.n || k->noted.scan || k->held.head;
+}
+void notes_run(struct kernel *k);
 
 /* The scheduler. */
 void sched_ready(struct kernel *k, struct path *p);

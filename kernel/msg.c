@@ -67,6 +67,7 @@ struct msg *msg_alloc_class(struct pool *payer, enum msg_class class)
     m->class = (uint8_t) class;
     m->flags = 0;
     m->seg_size = 0;
+    m->ttl = 0;
     m->net = NULL;
     return m;
 }

@@ -29,26 +29,30 @@ enum {                       /* flags */
        MSG_CSUM_VALID = 1,   /* the card has verified the transport checksum */
        MSG_CSUM_PARTIAL = 2, /* the transport checksum is to be completed: csum_start, csum_off */
        MSG_BROADCAST = 4,    /* came to a link-level group address */
+       MSG_HELD = 64,        /* the upper two bits count how often path_hold took it */
 };
 
 struct msg {
-    struct msg *next;  /* in a queue; the queue's owner */
-    struct msg *more;  /* next part of this packet */
-    uint8_t *data;     /* first byte of this part */
-    uint32_t len;      /* bytes of this part */
-    uint32_t total;    /* bytes of the packet; kept in the first part only */
-    struct msg *store; /* whose storage data points into; itself, or another for a slice */
+    struct msg *next;    /* in a queue; the queue's owner */
+    struct msg *more;    /* next part of this packet */
+    uint8_t *data;       /* first byte of this part */
+    uint32_t len;        /* bytes of this part */
+    uint16_t csum_start; /* offset from data of the first byte summed */
+    uint16_t csum_off;   /* offset from csum_start of the checksum field */
+    struct msg *store;   /* whose storage data points into; itself, or another for a slice */
     struct pool *payer;
     uint32_t refs; /* how many parts use this storage, itself included while it lives */
     uint8_t class; /* enum msg_class */
     uint8_t flags;
-    uint16_t seg_size;   /* bytes of payload per segment of a superframe; 0: an ordinary frame */
-    uint16_t csum_start; /* offset from data of the first byte summed */
-    uint16_t csum_off;   /* offset from csum_start of the checksum field */
-    uint16_t in_dev;     /* index of the card it came from */
-    uint8_t *net;        /* network header as received; demux of ip sets it, popping keeps it */
-    uint32_t cb[6];      /* scratch of whoever holds the message; worthless after a pass */
-    uint8_t room[];      /* storage, aligned to 16 */
+    uint16_t seg_size; /* bytes of payload per segment of a superframe; 0: an ordinary frame */
+    /* bytes of the packet; kept in the first part only. Not beside len: gcc makes a vector of the
+     * two, which costs five instructions a frame */
+    uint32_t total;
+    uint16_t in_dev; /* index of the card it came from */
+    uint8_t ttl;     /* of the datagram it becomes; 0: the default. Used up by ip's stage */
+    uint8_t *net;    /* network header as received; demux of ip sets it, popping keeps it */
+    uint32_t cb[6];  /* scratch of whoever holds the message; worthless after a pass */
+    uint8_t room[];  /* storage, aligned to 16 */
 };
 
 struct msgq {

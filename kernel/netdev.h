@@ -41,7 +41,6 @@ struct netdev {
     bool link;      /* (driver) carrier; kept up to date by rx or an interrupt */
     bool promisc;   /* wanted by the eth node before start */
     bool started;
-    bool busy; /* an interrupt, or the last poll, says there is work */
     uint16_t ntx;
     struct msg *txq[NETDEV_BURST]; /* gathered until the end of the burst */
     struct {

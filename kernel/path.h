@@ -35,6 +35,7 @@ enum event {
     EVENT_EOF,    /* after the last byte of this direction: FIN */
     EVENT_RESET,  /* at once: RST. Towards the proxy: the connection is gone; towards tcp: abort */
     EVENT_READY,  /* against the data: room has opened for the opposite direction */
+    EVENT_BACK,   /* towards the proxy: this direction was spliced, and is not any more */
     EVENT_CLOSED, /* towards the proxy: tcp has forgotten the connection; nothing more will come */
     EVENT_COUNT
 };
@@ -50,10 +51,14 @@ struct stage_ops {
     status_t (*establish)(struct path *p, int at);           /* all stages exist now; may be NULL */
     /* The stage now is p->at[at]: after a join or reshape. Queued messages must be charged anew. */
     void (*moved)(struct path *p, int at);
-    void (*destroy)(struct path *p,
-                    int at);              /* free what the pool does not: timers, flows, queues */
+    /* End the stage: its timers, queues, and its state, for the path may go on without it. */
+    void (*destroy)(struct path *p, int at);
     void (*stop)(struct path *p, int at); /* the kernel shuts down: tell the far host (RST) */
     void (*show)(const struct path *p, int at, struct show *out);
+    /* An ICMP error (m->data at its header, m->net at its IP header) about what this path sent; it
+     * quotes a tuple whose answers enter in direction d. True: consumed. */
+    bool (*icmp)(struct path *p, int at, enum dir d, struct msg *m);
+    bool network; /* its messages begin at the network header (classify_again) */
 };
 
 struct shape {
@@ -63,16 +68,19 @@ struct shape {
         const struct stage_ops *ops;
         struct node *node;
     } at[PATH_STAGES];
+    struct { /* of the shape that all of the kind share: where messages of that direction begin */
+        deliver_fn *deliver;
+        int at;
+    } enter[2];
 };
 
-enum { PATHQ_MAX = 512, PATH_LAST = 16, PATH_INLINE_STAGES = 4 };
+enum { PATHQ_MAX = 512, PATH_LAST = 16, PATH_INLINE_STAGES = 4, PATH_SLIM_STAGES = 3 };
 
 /* Queues, schedule and statistics of a path that is not slim. */
 struct work {
     struct msgq in[2]; /* in[AB] waits before stage 0, in[BA] before the last stage */
     uint8_t events[2]; /* bit per enum event, delivered after in[d] is empty (RESET: before) */
     uint8_t ready;     /* in the scheduler's list */
-    uint8_t notes;     /* bits that rules wait for (rule.h) */
     uint16_t limit;    /* messages in each queue */
     uint16_t share;    /* weight for the share policy */
     uint64_t deadline; /* ns, for the edf policy: relative latency wanted */
@@ -81,7 +89,6 @@ struct work {
     struct path *self;
     uint64_t msgs[2], bytes[2], drops; /* since creation */
     uint64_t cycles, runs;
-    uint64_t born; /* ns */
     struct {
         uint64_t ns;
         uint16_t len, dir;
@@ -89,25 +96,36 @@ struct work {
     uint32_t nlast;
 };
 
+/* What overtakes the bytes queued before it: an abort, and credit (which bytes may wait for). */
+enum { EVENTS_URGENT = 1 << EVENT_RESET | 1 << EVENT_READY };
+
 enum { PATH_INDEX = 0xffffff }; /* bits of an id that are the index; above: generation */
 
-enum {                   /* flags */
-       PATH_INLINE = 1,  /* no queues: runs in the context of classification */
-       PATH_DYING = 2,   /* path_destroy was called */
-       PATH_RUNNING = 4, /* in path_run */
+enum {                    /* flags */
+       PATH_INLINE = 1,   /* no queues: runs in the context of classification */
+       PATH_DYING = 2,    /* path_destroy was called */
+       PATH_RUNNING = 4,  /* in path_run */
+       PATH_PLAIN = 8,    /* the operator wants it proxied: guards look at it */
+       PATH_AGE = 0xff00, /* not the kernel's: how long no segment came (modules/fwd/sweep.c) */
 };
 
-/* At most 96 bytes with the state of three stages (decisions: the budget of a final path). */
+/* 80 bytes with the state of three stages: two of those 64-byte lines, their places in the flow
+ * table and one of these are all that a spliced connection costs. */
 struct path {
     struct pool pool; /* what it has used, of what it may */
     const struct shape *shape;
     struct work *work; /* NULL: PATH_INLINE */
-    struct path *reap; /* list of the dying */
     uint32_t id;       /* index and generation */
     uint32_t flow;     /* line of its first flow; 0: none */
     uint16_t flags;
-    uint16_t nstate; /* entries of state */
-    uint16_t unused[2];
+    uint8_t nstate; /* entries of state */
+    uint8_t notes;  /* bits that rules wait for (rule.h) */
+    union {
+        /* own[AB]: bytes of TCP payload and options that segments may carry on their way to end B.
+         * Of spliced paths. */
+        uint16_t own[2];
+        uint32_t reap; /* the next of the dying: its number + 1; 0: none */
+    };
     void *state[]; /* per stage */
 };
 
@@ -120,6 +138,8 @@ static inline void pass(struct path *p, int at, enum dir d, struct msg *m)
 
 uint32_t path_room(struct path *p, int at, enum dir d);             /* of the next stage in d */
 void path_event(struct path *p, int at, enum dir d, enum event ev); /* to the next stage in d */
+/* Offers an ICMP error to the stages of p (stage_ops.icmp). False: nobody wants it, still ours. */
+bool path_icmp(struct path *p, enum dir d, struct msg *m);
 
 /* What create_stage fills in. */
 struct hop {
@@ -135,6 +155,15 @@ struct hop {
  */
 MUST_CHECK status_t path_create(struct kernel *k, struct node *from, struct attrs *a, bool in_line,
                                 struct path **out);
+/*
+ * p gets another shape and other states, one per stage, of its account or shared. Number, flows and
+ * what is charged to it stay. When in_line is not what p is, *out is a new object and p is gone;
+ * its queued messages and events have then gone through the new shape. No stage is destroyed: the
+ * caller ends those that are left out, which hold no messages that are charged to p. All or
+ * nothing. p may not be running.
+ */
+MUST_CHECK status_t path_reshape(struct path *p, const struct shape *to, void *const state[],
+                                 bool in_line, struct path **out);
 /* b's stages go behind a's first `a_keep`, from its own `b_from` on; the stages between are
  * destroyed, b ends, its memory and flows are a's. All or nothing. Neither may be running. */
 MUST_CHECK status_t path_join(struct path *a, int a_keep, struct path *b, int b_from);
@@ -144,6 +173,12 @@ void path_destroy(struct path *p);
 void path_wake(struct path *p, enum dir d, struct msg *m);
 /* The event waits in the queue's order and is delivered to the end stage itself. */
 void path_post(struct path *p, enum dir d, enum event ev);
+/*
+ * m waits until the rules have been tried, which this asks for (NOTE_TRIGGER), and is then
+ * classified anew. It is the frame as it came, m->data at its Ethernet header. d is the direction
+ * it travelled. What is too much, or comes here again and again, is dropped path.queue.
+ */
+void path_hold(struct path *p, enum dir d, struct msg *m);
 /* Run queued messages, at most `budget`; returns how many ran. The scheduler's and the tests'. */
 int path_run(struct path *p, int budget);
 void path_reap(struct kernel *k); /* ends the dying; no path may be running */
@@ -154,5 +189,8 @@ static inline uint32_t path_number(const struct path *p)
 }
 const char *stage_name(const struct shape *s, int at);
 void shapes_end(struct kernel *k);
+void paths_end(struct kernel *k); /* tables; no path is left */
+/* The table of paths and the slabs of the slim ones. */
+uint64_t paths_table_bytes(const struct kernel *k);
 
 #endif

@@ -6,7 +6,7 @@
  */
 #include "kernel/rule.h"
 
-#include "kernel/kernel.h"
+#include "kernel/making.h"
 #include "kernel/plat.h"
 #include "kernel/show.h"
 
@@ -14,22 +14,31 @@ enum { RULES_IN_A_ROW = 8 }; /* two rules that undo each other must not spin */
 
 void path_note(struct path *p, enum note what)
 {
-    p->work->notes |= (uint8_t)what;
-    sched_ready(p->pool.k, p);
+    bool listed = p->notes;
+    p->notes |= (uint8_t)what;
+    if (p->work)
+        sched_ready(p->pool.k, p);
+    else if (!listed)
+        note_later(p->pool.k, p);
 }
 
-static void history_add(struct kernel *k, const struct path *p, const struct rule *rule,
-                        uint64_t cycles)
+void path_carried(const struct path *p, uint64_t *msgs, uint64_t *bytes)
 {
-    const struct work *w = p->work;
-    k->history[k->nhistory++ % RULE_HISTORY] = (struct rule_event){
-        .ns = k->now,
-        .cycles = cycles,
-        .path = p->id,
-        .rule = rule,
-        .msgs = w ? w->msgs[AB] + w->msgs[BA] : 0,
-        .bytes = w ? w->bytes[AB] + w->bytes[BA] : 0,
-    };
+    const struct kernel *k = p->pool.k;
+    const uint64_t *from_msgs = p->work ? p->work->msgs : NULL, *from_bytes = NULL;
+    if (p->work)
+        from_bytes = p->work->bytes;
+    for (uint32_t i = 0; i < RULE_HISTORY && i < k->nhistory && !from_msgs; i++) {
+        const struct rule_event *e = &k->history[(k->nhistory - 1 - i) % RULE_HISTORY];
+        if (e->path != p->id)
+            continue;
+        from_msgs = e->msgs;
+        from_bytes = e->bytes;
+    }
+    for (int d = AB; d <= BA; d++) {
+        msgs[d] = from_msgs ? from_msgs[d] : 0;
+        bytes[d] = from_msgs ? from_bytes[d] : 0;
+    }
 }
 
 static bool rule_apply(struct kernel *k, struct path *p, const struct rule *rule)
@@ -37,6 +46,8 @@ static bool rule_apply(struct kernel *k, struct path *p, const struct rule *rule
     struct span at = {0, 0};
     if (!rule->guard(p, &at))
         return false;
+    struct rule_event e = {.ns = k->now, .path = p->id, .rule = rule};
+    path_carried(p, e.msgs, e.bytes);
     uint64_t begin = plat_cycles();
     status_t status = rule->action(p, at);
     if (status == E_AGAIN) { /* something must happen first; tried again after the next run */
@@ -44,19 +55,25 @@ static bool rule_apply(struct kernel *k, struct path *p, const struct rule *rule
         return false;
     }
     if (status != OK) {
-        log_note(k, "path %u: rule %s: %s", path_number(p), rule->name, status_name(status));
+        log_note(k, "path %u: rule %s: %s", e.path & PATH_INDEX, rule->name, status_name(status));
         return false;
     }
-    history_add(k, p, rule, plat_cycles() - begin);
+    e.cycles = plat_cycles() - begin;
+    k->history[k->nhistory++ % RULE_HISTORY] = e;
     return true;
 }
 
 void rule_try(struct kernel *k, struct path *p, unsigned notes)
 {
+    uint32_t id = p->id;
     for (int i = 0; i < RULES_IN_A_ROW; i++) {
         bool any = false;
-        for (const struct rule *const *r = k->graph->rules; r && *r && !any; r++)
-            any = !(p->flags & PATH_DYING) && (*r)->when & notes && rule_apply(k, p, *r);
+        for (const struct rule *const *r = k->graph->rules; r && *r && !any; r++) {
+            if (!p || p->flags & PATH_DYING)
+                return;
+            any = (*r)->when & notes && rule_apply(k, p, *r);
+            p = path_by_id(k, id); /* it may be another object now */
+        }
         if (!any)
             return;
     }

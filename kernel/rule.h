@@ -11,9 +11,10 @@
 
 enum note { /* when a rule is tried; bits */
             NOTE_CREATED = 1,
-            NOTE_OPENED = 2, /* a connection of the path was established */
-            NOTE_MODE = 4,   /* a proxy changed what it wants to see */
-            NOTE_DRAINED = 8,
+            NOTE_OPENED = 2,   /* a connection of the path was established */
+            NOTE_MODE = 4,     /* a proxy changed what it wants to see */
+            NOTE_DRAINED = 8,  /* a direction of a splice changed its state */
+            NOTE_TRIGGER = 16, /* a segment came that the proxy wants to see */
 };
 
 struct span {
@@ -25,11 +26,13 @@ struct rule {
     const char *inverse; /* name of the rule that undoes it, or the reason why there is none */
     unsigned when;       /* enum note bits */
     bool (*guard)(struct path *p, struct span *at);
-    /* E_AGAIN: not yet; guard and action are tried again after the path's next run. */
+    /* May put another object in p's place (path_reshape). E_AGAIN: not yet, and p is as it was;
+     * guard and action are tried again after the path's next run. */
     status_t (*action)(struct path *p, struct span at);
 };
 
-/* Something happened that rules wait for; they are tried when the path has stopped running. */
+/* Something happened that rules wait for; they are tried when the path has stopped running, or when
+ * the running burst is over. */
 void path_note(struct path *p, enum note what);
 void rule_try(struct kernel *k, struct path *p, unsigned notes);
 
@@ -39,7 +42,7 @@ struct rule_event { /* kept in a bounded ring of the kernel, not in the path */
     uint64_t ns, cycles;
     uint32_t path;
     const struct rule *rule;
-    uint64_t msgs, bytes; /* of the path until then */
+    uint64_t msgs[2], bytes[2]; /* of the path until then, as long as it had queues */
 };
 
 #endif

@@ -5,7 +5,7 @@
  */
 #include <assert.h>
 
-#include "kernel/kernel.h"
+#include "kernel/making.h"
 #include "kernel/plat.h"
 
 static int end_of(const struct path *p, enum dir d)
@@ -30,6 +30,21 @@ void path_event(struct path *p, int at, enum dir d, enum event ev)
             return;
         }
     }
+}
+
+bool path_icmp(struct path *p, enum dir d, struct msg *m)
+{
+    struct kernel *k = p->pool.k;
+    struct path *outer = k->running;
+    bool consumed = false;
+    if (p->flags & PATH_DYING)
+        return false;
+    k->running = p;
+    for (int at = 0; at < p->shape->n && !consumed; at++)
+        if (p->shape->at[at].ops->icmp)
+            consumed = p->shape->at[at].ops->icmp(p, at, d, m);
+    k->running = outer;
+    return consumed;
 }
 
 void path_wake(struct path *p, enum dir d, struct msg *m)
@@ -58,23 +73,27 @@ void path_post(struct path *p, enum dir d, enum event ev)
     sched_ready(p->pool.k, p);
 }
 
-/* What overtakes the bytes queued before it: an abort, and credit (which bytes may wait for). */
-enum { EVENTS_URGENT = 1 << EVENT_RESET | 1 << EVENT_READY };
-
-static bool run_events(struct path *p, enum dir d, unsigned which)
+void events_deliver(struct path *p, enum dir d, unsigned events)
 {
-    unsigned due = p->work->events[d] & which;
-    p->work->events[d] &= (uint8_t)~due;
-    for (int ev = 0; ev < EVENT_COUNT; ev++) {
+    for (int ev = 0; events >> ev; ev++) {
         int at = end_of(p, d);
-        if (!(due >> ev & 1) || p->flags & PATH_DYING)
+        if (!(events >> ev & 1) || p->flags & PATH_DYING)
             continue;
         if (p->shape->at[at].ops->event[d])
             p->shape->at[at].ops->event[d](p, at, (enum event)ev);
         else
             path_event(p, at, d, (enum event)ev);
     }
-    return due != 0;
+}
+
+static bool run_events(struct path *p, enum dir d, unsigned which)
+{
+    unsigned due = p->work->events[d] & which;
+    if (LIKELY(!due))
+        return false;
+    p->work->events[d] &= (uint8_t)~due;
+    events_deliver(p, d, due);
+    return true;
 }
 
 static void run_msg(struct path *p, enum dir d, struct msg *m)
@@ -105,6 +124,24 @@ static bool run_step(struct path *p, enum dir d)
     return run_events(p, d, ~0U);
 }
 
+static bool path_has_work(const struct path *p)
+{
+    const struct work *w = p->work;
+    return w->in[AB].count || w->in[BA].count || w->events[AB] || w->events[BA] || p->notes;
+}
+
+/* Rules may have put another object in p's place, which is returned. */
+static struct path *run_rules(struct kernel *k, struct path *p)
+{
+    uint32_t id = p->id;
+    unsigned notes = p->notes;
+    p->notes = 0;
+    rule_try(k, p, notes);
+    if (UNLIKELY(k->held.head))
+        held_release(k, id);
+    return path_by_id(k, id);
+}
+
 int path_run(struct path *p, int budget)
 {
     struct kernel *k = p->pool.k;
@@ -123,15 +160,9 @@ int path_run(struct path *p, int budget)
     p->flags &= (uint16_t)~PATH_RUNNING;
     w->runs++;
     w->cycles += plat_cycles() - begin;
-    if (p->flags & PATH_DYING)
-        return done;
-    if (w->notes) {
-        unsigned notes = w->notes;
-        w->notes = 0;
-        rule_try(k, p, notes);
-    }
-    if (!(p->flags & PATH_DYING) &&
-        (w->in[AB].count || w->in[BA].count || w->events[AB] || w->events[BA] || w->notes))
+    if (p->notes && !(p->flags & PATH_DYING))
+        p = run_rules(k, p);
+    if (p && p->work && path_has_work(p))
         sched_ready(k, p);
     return done;
 }

@@ -4,12 +4,15 @@
 /*
  * The services that modules provide to each other across an edge of the graph, as tables of calls
  * on the control plane (node->module->ops). Only like services connect; mkgraph.py checks it from
- * the .module files: link (eth), resolve (arp), network (ip), transport (tcp), proxy (plug ...).
+ * the .module files: link (eth), resolve (arp), network (ip), transport (tcp), forward (fwd), proxy
+ * (plug ...).
  * Bytes never go this way: they go along paths.
  */
 #include "kernel/netaddr.h"
 #include "kernel/types.h"
 
+struct flow;
+struct msgq;
 struct netdev;
 
 /* link: eth. Below: a card. */
@@ -63,6 +66,14 @@ struct network_ops {
     /* A router says that datagrams to that host may not be longer. Who calls has checked that the
      * message is about something we sent. */
     void (*learn_mtu)(struct node *n, const struct netaddr *to, uint16_t mtu);
+    /* May an ICMP error be sent to that host now, be it ours or one that is passed on? Counts. */
+    bool (*may_tell)(struct node *n, const struct netaddr *to);
+    /* Cut the datagram m (m->data at its IP header) into pieces for that MTU, appended to out;
+     * consumes m. */
+    void (*fragment)(struct node *n, struct msg *m, uint16_t mtu, struct msgq *out);
+    /* What enters p in direction d by card[d] goes as a router's datagrams do from now on. All of
+     * p's flows, or E_NOMEM and none. */
+    MUST_CHECK status_t (*adopt)(struct node *n, struct path *p, struct node *const card[2]);
 };
 
 /* transport: tcp. What an ICMP error tells it; quoted: the transport header as far as quoted. */
@@ -73,6 +84,18 @@ struct transport_ops {
     /* Is a segment without a flow this node's to answer, though it is addressed to somebody else?
      * For transparent listeners, and for what is left of their connections. Ports in host order. */
     bool (*takes)(struct node *n, const struct endpoint *from, const struct endpoint *to);
+    /* The connections at these stages are the two sides of a proxy that may splice them: none
+     * offers its host more than the other's host takes. q NULL: the other side is not known yet. */
+    void (*bind)(struct path *p, int at, struct path *q, int to);
+    /* Bytes of that connection's host that went past the proxy since the last call. */
+    uint64_t (*passed)(struct path *p, int at);
+};
+
+/* forward: fwd. */
+struct forward_ops {
+    /* The flow of a fragment (m->net is its IP header) whose path takes fragments one by one. NULL:
+     * it must be reassembled. */
+    const struct flow *(*fragment)(struct node *n, const struct msg *m);
 };
 
 /* proxy: what tcp asks the node above it when a SYN arrives for a listener. */
@@ -81,6 +104,7 @@ struct proxy_ops {
      */
     bool (*listens)(struct node *n, const struct endpoint *local, bool *transparent);
     uint32_t (*backlog)(struct node *n); /* half-open connections at most; above: SYN cookies */
+    const void *code; /* struct proxy_code, for connections that a rule gives back */
 };
 
 #endif

@@ -32,10 +32,10 @@ static void show_history(const struct path *p, struct show *out)
     for (uint32_t i = first; i < n; i++) {
         const struct rule_event *e = &k->history[i % RULE_HISTORY];
         if (e->path == p->id)
-            show_printf(out,
-                        "  rule %s at %llu.%06llus after %llu messages %llu bytes, %llu cycles\n",
-                        e->rule->name, ull(e->ns / SECOND), ull(e->ns % SECOND / US), ull(e->msgs),
-                        ull(e->bytes), ull(e->cycles));
+            show_printf(
+                out, "  rule %s at %llu.%06llus after %llu messages %llu bytes, %llu cycles\n",
+                e->rule->name, ull(e->ns / SECOND), ull(e->ns % SECOND / US),
+                ull(e->msgs[AB] + e->msgs[BA]), ull(e->bytes[AB] + e->bytes[BA]), ull(e->cycles));
     }
 }
 
@@ -48,9 +48,9 @@ static void show_detail(const struct path *p, struct show *out)
         if (p->shape->at[at].ops->show)
             p->shape->at[at].ops->show(p, at, out);
     }
+    show_history(p, out);
     if (!w)
         return;
-    show_history(p, out);
     uint32_t first = w->nlast > PATH_LAST ? w->nlast - PATH_LAST : 0;
     for (uint32_t i = first; i < w->nlast; i++) {
         unsigned at = i % PATH_LAST;
@@ -79,8 +79,8 @@ void show_path(const struct path *p, struct show *out, bool all)
 void show_paths(struct kernel *k, struct show *out)
 {
     for (uint32_t i = 0; i < k->paths_size; i++)
-        if (k->paths[i])
-            show_path(k->paths[i], out, false);
+        if (path_at(k, i))
+            show_path(path_at(k, i), out, false);
     show_printf(out, "paths %u limit %u\n", k->paths_live, k->paths_limit);
 }
 
@@ -100,12 +100,11 @@ void show_nodes(struct kernel *k, struct show *out)
 void show_settings(struct kernel *k, struct show *out)
 {
     for (int i = 0; i < k->conf.n; i++)
-        show_printf(out, "%s=%s\n", k->conf.settings[i].name, k->conf.values[i].text);
+        show_printf(out, "%s=%s\n", k->conf.settings[i].name, conf_shown(&k->conf, i));
     for (int i = 0; i < k->nnodes; i++) {
         const struct conf *c = &k->nodes[i].conf;
         for (int j = 0; j < c->n; j++)
-            show_printf(out, "%s.%s=%s\n", k->nodes[i].name, c->settings[j].name,
-                        c->values[j].text);
+            show_printf(out, "%s.%s=%s\n", k->nodes[i].name, c->settings[j].name, conf_shown(c, j));
     }
 }
 
@@ -138,11 +137,17 @@ void show_stats(struct kernel *k, struct show *out)
     show_drops(k, out);
 }
 
+static void show_table(struct show *out, const char *of, uint64_t bytes, uint32_t live)
+{
+    show_printf(out, "%s_table_bytes %llu\n%s_table_bytes_each %llu\n", of, ull(bytes), of,
+                ull(live ? bytes / live : 0));
+}
+
 void show_mem(struct kernel *k, struct show *out)
 {
     uint64_t in_paths = 0, in_nodes = 0;
     for (uint32_t i = 0; i < k->paths_size; i++)
-        in_paths += k->paths[i] ? k->paths[i]->pool.used : 0;
+        in_paths += path_at(k, i) ? path_at(k, i)->pool.used : 0;
     for (int i = 0; i < k->nnodes; i++)
         in_nodes += k->nodes[i].pool.used;
     show_printf(out, "kernel_bytes %u\npath_bytes %llu\nnode_bytes %llu\n", k->pool.used,
@@ -153,6 +158,8 @@ void show_mem(struct kernel *k, struct show *out)
     show_printf(out, "paths %u\npaths_limit %u\nflows %u\nflows_limit %u\nflow_rekeys %u\n",
                 k->paths_live, k->paths_limit, k->flows.count, k->flows.limit, k->flows.rekeys);
     show_printf(out, "timers %u\nshapes %u\n", k->timers.armed, k->nshapes);
+    show_table(out, "path", paths_table_bytes(k), k->paths_live);
+    show_table(out, "flow", flow_table_bytes(k), k->flows.count);
 }
 
 void show_timers(struct kernel *k, struct show *out)

@@ -11,6 +11,10 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 # Includes are spelled from the root; -MMD writes down which headers an object was made from, -MP
 # keeps make going when one of them is deleted.
 CFLAGS_ALL := -std=c11 $(WARNINGS) -O$(O) -g -I. -MMD -MP -ffunction-sections -fdata-sections
+# Libraries that modules stand on, the same on both grounds: BearSSL (modules/login), llhttp
+# (modules/http), which comes as sources. As system headers, so they are not held to our warnings.
+CFLAGS_ALL += -isystem /usr/include/bearssl -isystem /usr/share/llhttp -isystem /usr/share/include/llhttp
+LIBRARIES := -lbearssl
 
 # Sources that are linked into everything, whatever the graph says.
 KERNEL_SRC := $(wildcard kernel/*.c) $(wildcard modules/wire/*.c)

@@ -39,7 +39,7 @@ OBJ_$(1)_$(2) := $(patsubst %.c,build/$(1)/%.o,$(sort $(HOSTED_SRC) $(GRAPH_SRC_
 $(call text_file,build/$(1)/graph/$(2).list,$$(OBJ_$(1)_$(2)))
 build/$(1)/$(2): $$(OBJ_$(1)_$(2)) build/$(1)/graph/$(2).list
 	@echo "  LD  $(1)  $$@"
-	@$(CC_$(1)) $(CFLAGS_$(1)) -Wl,--gc-sections -o $$@ $$(OBJ_$(1)_$(2))
+	@$(CC_$(1)) $(CFLAGS_$(1)) -Wl,--gc-sections -o $$@ $$(OBJ_$(1)_$(2)) $$(LIBRARIES)
 endef
 $(foreach v,$(VARIANTS),$(foreach g,$(GRAPHS),$(eval $(call hosted_program,$(v),$(g)))))
 

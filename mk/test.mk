@@ -37,7 +37,7 @@ TEST_MAINS := $(wildcard tests/*/test_*.c tests/*/run.c)
 define test_program
 build/$(1)/$(basename $(2)): build/$(1)/$(basename $(2)).o $(patsubst %.c,build/$(1)/%.o,$(3)) build/$(1)/libtowpath.a
 	@echo "  LD  $(1)  $$@"
-	@$(CC_$(1)) $(CFLAGS_$(1)) -o $$@ $$^ -Wl,--as-needed -lcmocka -lm
+	@$(CC_$(1)) $(CFLAGS_$(1)) -o $$@ $$^ -Wl,--as-needed $(LIBRARIES) -lcmocka -lm
 TEST_PROGRAMS += build/$(1)/$(basename $(2))
 endef
 $(foreach v,$(VARIANTS),$(foreach m,$(TEST_MAINS),\

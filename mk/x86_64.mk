@@ -33,8 +33,7 @@ $(NEWLIB)/libc.a: build/newlib.config
 # No position-independent code: the image runs where it is linked. The red zone may stay, because
 # every trap and interrupt enters on a stack of its own (boot/x86_64/trap.c).
 X86_CFLAGS := -m64 -march=x86-64 -mcmodel=small -fno-pic -fno-pie -fstack-protector-strong -fno-asynchronous-unwind-tables \
-    -fno-common $(NOT_LINUX) -nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -isystem $(NEWLIB)/include \
-    -isystem /usr/include/bearssl
+    -fno-common $(NOT_LINUX) -nostdinc -isystem $(shell $(CC) -print-file-name=include 2>/dev/null) -isystem $(NEWLIB)/include
 X86_LDFLAGS := -m64 -nostdlib -static -Wl,-T,boot/x86_64/link.ld -Wl,--gc-sections -Wl,-z,max-page-size=4096 \
     -Wl,-z,noexecstack -Wl,--build-id=none
 X86_SRC := $(KERNEL_SRC) $(wildcard boot/x86_64/*.c drivers/*.c)
@@ -65,7 +64,7 @@ X86_OBJ_$(1) := $(patsubst %.S,build/x86_64/%.asm.o,$(X86_ASM)) \
 $(call text_file,build/x86_64/graph/$(1).list,$$(X86_OBJ_$(1)))
 build/x86_64/$(1).elf64: $$(X86_OBJ_$(1)) build/x86_64/graph/$(1).list boot/x86_64/link.ld $(NEWLIB)/libc.a
 	@echo "  LD  x86_64  $$@"
-	@$(CC) $(X86_LDFLAGS) -o $$@ $$(X86_OBJ_$(1)) -lbearssl $(NEWLIB)/libc.a -lgcc
+	@$(CC) $(X86_LDFLAGS) -o $$@ $$(X86_OBJ_$(1)) $(LIBRARIES) $(NEWLIB)/libc.a -lgcc
 build/x86_64/$(1).elf: build/x86_64/$(1).elf64
 	@objcopy --strip-all -O elf32-i386 $$< $$@
 endef

@@ -28,7 +28,7 @@ static status_t local_above(struct kernel *k, struct netdev *d, uint32_t type)
     struct node *n = node_above(d->node, type);
     status_t status = n ? local_path(k, d, type, 0) : E_NOENT;
     for (int i = 0; status == OK && i < n->nup; i++)
-        if (n->up[i].key)
+        if (n->up[i].key && n->up[i].key < 256) /* else no header has it: it takes no paths */
             status = local_path(k, d, type, n->up[i].key);
     return status;
 }

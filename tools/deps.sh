@@ -8,10 +8,10 @@ set -eu
 
 packages() {
     case $1 in
-    build) echo gcc libc6-dev binutils make python3-minimal python3 newlib-source libbearssl-dev xz-utils ;;
+    build) echo gcc libc6-dev binutils make python3-minimal python3 newlib-source libbearssl-dev node-llhttp xz-utils ;;
     lab)   echo qemu-system-x86 ipxe-qemu iproute2 ethtool util-linux procps tcpdump curl nginx ;;
     test)  echo clang libclang-rt-14-dev llvm libcmocka-dev netcat-openbsd iputils-ping traceroute \
-                iperf3 wrk python3-scapy dnsmasq-base ovmf ;;
+                iperf3 wrk python3-scapy dnsmasq-base ovmf openssh-client openssh-server ;;
     lint)  echo python3 clang-format cppcheck ;;
     iso)   echo grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ;;
     show)  echo graphviz ;;

@@ -11,6 +11,7 @@
 
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
+#include "drivers/port.h"
 
 enum {
     BIOS_AREA = 0xe0000,

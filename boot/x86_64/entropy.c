@@ -5,10 +5,10 @@
  * so that what is in memory does not tell what was given out. The key absorbs two sources:
  *
  *   RDRAND, 32 words, if the processor has it and it passes a test (carry set, words differ);
- *   jitter: the TSC time of a small memory-bound loop, SAMPLES times. Counted as entropy only if
- *   the most frequent value of the low byte makes up less than half of the samples, which leaves at
- *   least one bit each by the most-common-value estimate (NIST SP 800-90B 6.3.1), of which an
- *   eighth is believed: 512 bits, twice the key.
+ *   jitter: the TSC time of a small memory-bound loop, in blocks of 256 samples, until 512 bits,
+ * twice the key, are believed (jitter.h says how they are counted), but at most BLOCKS blocks,
+ * which is a quarter of a second on an emulated machine. A busy host needs 18 of them, a quiet one
+ * more, and a clock that is regular never gets there.
  *
  * Both are always mixed in; one of them must be good or the first draw ends the boot, unless seed=N
  * is set: then N alone is the key, the run is repeatable, and a warning says so.
@@ -18,6 +18,7 @@
 
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
+#include "boot/x86_64/jitter.h"
 #include "kernel/kernel.h"
 #include "kernel/plat.h"
 
@@ -27,7 +28,8 @@ enum {
     GIVEN = KEY_WORDS / 2, /* 64-bit numbers per block: the half that is not the next key */
     RDRAND_WORDS = 32,
     RDRAND_TRIES = 10, /* Intel's manual: ten failures in a row are a defect */
-    SAMPLES = 4096,
+    WANTED = 512,
+    BLOCKS = 1024,
     SCRATCH = 8192,
 };
 
@@ -36,7 +38,8 @@ static struct {
     uint64_t counter;
     uint64_t given[GIVEN];
     int left;
-    bool rdrand, jitter; /* good sources */
+    bool rdrand;     /* is good */
+    uint32_t jitter; /* bits believed */
     bool seeded;
 } pool;
 
@@ -82,35 +85,43 @@ static bool rdrand_absorb(void)
     return true;
 }
 
-static bool jitter_absorb(void)
+/* Nothing but the loop lies between two samples, so nothing else is taken for jitter. */
+static uint32_t jitter_absorb(uint32_t *blocks)
 {
     static volatile uint8_t scratch[SCRATCH];
-    uint32_t seen[256] = {0};
-    uint32_t at = 0, most = 0;
-    uint64_t last = rdtsc(), packed = 0;
-    for (int i = 0; i < SAMPLES; i++) {
-        for (int n = 0; n < 16; n++) {
-            scratch[at % SCRATCH]++;
-            at += 67 + scratch[(at >> 3) % SCRATCH];
+    static uint64_t packed[JITTER_BLOCK / 8];
+    static uint8_t sample[JITTER_BLOCK];
+    uint32_t at = 0, bits = 0, n;
+    for (n = 0; n < BLOCKS && bits < WANTED * JITTER_BELIEF; n++) {
+        uint64_t last = rdtsc();
+        for (int i = 0; i < JITTER_BLOCK; i++) {
+            for (int j = 0; j < 16; j++) {
+                scratch[at % SCRATCH]++;
+                at += 67 + scratch[(at >> 3) % SCRATCH];
+            }
+            uint64_t now = rdtsc(), delta = now - last;
+            last = now;
+            sample[i] = (uint8_t)delta;
+            packed[i / 8] = packed[i / 8] << 8 ^ delta ^ packed[i / 8] >> 56;
         }
-        uint64_t now = rdtsc(), delta = now - last;
-        last = now;
-        uint32_t count = ++seen[delta & 0xff];
-        if (count > most)
-            most = count;
-        packed = packed << 8 ^ delta ^ packed >> 56;
-        if (i % 8 == 7)
-            absorb(packed);
+        for (int i = 0; i < JITTER_BLOCK / 8; i++)
+            absorb(packed[i]);
+        bits += jitter_bits(sample);
     }
-    return most < SAMPLES / 2;
+    memset(sample, 0, sizeof sample);
+    memset(packed, 0, sizeof packed);
+    *blocks = n;
+    return bits / JITTER_BELIEF;
 }
 
 void entropy_init(void)
 {
+    uint32_t blocks;
     pool.rdrand = rdrand_absorb();
-    pool.jitter = jitter_absorb();
-    console_printf("entropy: rdrand %s, jitter %s\n", pool.rdrand ? "good" : "none",
-                   pool.jitter ? "good" : "too regular");
+    pool.jitter = jitter_absorb(&blocks);
+    console_printf("entropy: rdrand %s, jitter %s: %u bits of %u samples\n",
+                   pool.rdrand ? "good" : "none", pool.jitter < WANTED ? "too regular" : "good",
+                   pool.jitter, blocks * JITTER_BLOCK);
 }
 
 /* The first draw comes when the settings are known, and decides. */
@@ -124,9 +135,10 @@ static void check(const struct kernel *k)
         pool.seeded = true;
         absorb(seed);
     }
-    if (!pool.rdrand && !pool.jitter && !pool.seeded) {
-        console_printf("error: no entropy: neither RDRAND nor jitter of the clock; "
-                       "seed=N starts without, predictably\n");
+    if (!pool.rdrand && pool.jitter < WANTED && !pool.seeded) {
+        console_printf("error: no entropy: no RDRAND, and %u of %u bits of the clock's jitter; "
+                       "seed=N starts without, predictably\n",
+                       pool.jitter, (unsigned)WANTED);
         plat_exit(EXIT_BOOT);
     }
 }

@@ -6,6 +6,7 @@
  */
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
+#include "drivers/port.h"
 #include "kernel/plat.h"
 
 enum {

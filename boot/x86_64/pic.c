@@ -8,6 +8,7 @@
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
 #include "drivers/irq.h"
+#include "drivers/port.h"
 
 enum {
     MASTER = 0x20,

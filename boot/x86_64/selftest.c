@@ -17,9 +17,11 @@
 enum {
     EXIT_ALLOWED = 4,
     RETURN = 0xc3,
-    WATCH_WRITES = 0x90001, /* DR7: DR0 on, 8 bytes, writes (Intel SDM vol. 3, 18.2.4) */
-    WATCH_AFTER = 3,        /* seconds */
+    WATCHED = 4,
 };
+
+/* DR7: DR0 to 3 on, 8 bytes, writes (Intel SDM vol. 3, 18.2.4) */
+static const uint64_t watch_writes = 0x99990055;
 
 extern char image_text[], image_rodata[];
 
@@ -104,19 +106,28 @@ static void opcode(void)
     __asm__ volatile("ud2");
 }
 
-/* A report about a path wants one that runs: from the third second on, the processor itself traps
- * when the kernel notes which path it runs. */
+/* A report about a path wants one that runs: the processor itself traps when a path counts the
+ * bytes of a message. The first four paths that have queues are watched. */
 static void watch(struct kernel *k, struct timer *t)
 {
+    uint64_t *at[WATCHED];
+    uint32_t n = 0;
     (void)t;
-    __asm__ volatile("mov %0, %%db0" : : "r"(&k->running));
-    __asm__ volatile("mov %0, %%db7" : : "r"((uint64_t)WATCH_WRITES));
+    for (uint32_t i = 0; i < k->paths_size && n < WATCHED; i++)
+        if (path_at(k, i) && path_at(k, i)->work)
+            at[n++] = &path_at(k, i)->work->bytes[AB];
+    assert(n == WATCHED);
+    __asm__ volatile("mov %0, %%db0" : : "r"(at[0]));
+    __asm__ volatile("mov %0, %%db1" : : "r"(at[1]));
+    __asm__ volatile("mov %0, %%db2" : : "r"(at[2]));
+    __asm__ volatile("mov %0, %%db3" : : "r"(at[3]));
+    __asm__ volatile("mov %0, %%db7" : : "r"(watch_writes));
 }
 
 static void path(void)
 {
-    static struct timer later = {.fire = watch};
-    timer_arm(&ground_kernel, &later, plat_now(&ground_kernel) + WATCH_AFTER * SECOND);
+    static struct timer now = {.fire = watch};
+    timer_arm(&ground_kernel, &now, plat_now(&ground_kernel));
 }
 
 static const struct {

@@ -59,6 +59,8 @@ void simlink_arrive(struct simevent *e)
 {
     struct simlink *l = e->link;
     struct simcard *c = l->end[e->end].card;
+    if (l->conf.tap)
+        l->conf.tap(l->conf.tap_arg, e->end, true, e->frame, e->len);
     if (l->end[e->end].fn) {
         l->end[e->end].fn(l->end[e->end].arg, e->frame, e->len);
     } else if (c && c->tail - c->head < SIM_RING) {
@@ -122,6 +124,8 @@ void simlink_send(struct simlink *l, int end, const uint8_t *frame, size_t n)
     s->bytes += n;
     if (l->conf.trace)
         pcapfile_add(l->conf.trace, now, frame, n);
+    if (l->conf.tap)
+        l->conf.tap(l->conf.tap_arg, end, false, frame, n);
     if (way->down || rng_chance(&l->random, way->loss_ppm)) {
         s->lost++;
     } else if (!(left = departure(l, end, now, n)) && way->rate_bps) {

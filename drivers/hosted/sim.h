@@ -54,6 +54,9 @@ struct simlink_conf {
     uint16_t mtu;           /* of the cards made by simlink_end; 0: 1500 */
     struct simway way[2];   /* way[e]: what end e sends */
     struct pcapfile *trace; /* NULL, or where each frame goes as it is sent, undamaged */
+    /* NULL, or who sees each frame as that end sends it, and as it arrives there. */
+    void (*tap)(void *arg, int end, bool arrives, const uint8_t *frame, size_t n);
+    void *tap_arg;
 };
 
 struct simlink_stats {

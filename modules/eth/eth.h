@@ -12,12 +12,11 @@
 
 struct eth {
     struct netdev *dev;
-    struct node *ip4; /* what most frames go to: node_bound(n, ETHERTYPE_IP4) */
-    uint16_t mac_high;
-    uint32_t mac_low; /* our address as two numbers */
-    uint32_t longest; /* bytes of a frame, header included */
-    uint32_t payload; /* bytes of a frame without it */
-    bool all;         /* frames to other stations too */
+    struct node *ip4;       /* what most frames go to: node_bound(n, ETHERTYPE_IP4) */
+    uint64_t mac, mac_bits; /* the first 8 bytes of a frame to us: our address, where it stands */
+    uint32_t longest;       /* bytes of a frame, header included */
+    uint32_t payload;       /* bytes of a frame without it */
+    bool all;               /* frames to other stations too */
 };
 
 /* The same when m has no room for a header; consumes m. */

@@ -36,8 +36,8 @@ static status_t eth_init(struct node *n)
     e->dev = d;
     e->all = conf_bool(&n->conf, "promisc");
     d->promisc = e->all;
-    e->mac_high = be16_get(d->mac);
-    e->mac_low = be32_get(d->mac + 2);
+    memcpy(&e->mac, d->mac, ETH_ADDR);
+    memset(&e->mac_bits, 0xff, ETH_ADDR);
     e->payload = d->mtu;
     e->longest = ETH_HEADER + e->payload;
     return OK;
@@ -56,26 +56,43 @@ static struct node *refuse(struct demux *d, enum drop why)
     return DEMUX_DROP;
 }
 
-/* spec R-BAD-1 */
-static struct node *eth_demux(struct node *n, struct demux *d)
+static bool is_ours(const struct eth *e, const uint8_t *frame)
+{
+    uint64_t word;
+    memcpy(&word, frame + ETH_DST, sizeof word);
+    return !((word ^ e->mac) & e->mac_bits);
+}
+
+/* Not inlined, so that it does not cost the common case registers. */
+__attribute__((noinline)) static struct node *odd_frame(struct node *n, struct demux *d)
 {
     const struct eth *e = n->state;
     struct msg *m = d->m;
-    if (UNLIKELY(m->len < ETH_HEADER))
+    if (m->len < ETH_HEADER)
         return refuse(d, DROP_ETH_SHORT);
-    if (UNLIKELY(m->total > e->longest))
+    if (m->len > e->longest)
         return refuse(d, DROP_ETH_LONG);
-    const uint8_t *h = m->data;
-    if (UNLIKELY(be16_get(h + ETH_DST) != e->mac_high || be32_get(h + ETH_DST + 2) != e->mac_low)) {
-        if (h[ETH_DST] & ETH_GROUP)
-            m->flags |= MSG_BROADCAST;
-        else if (!e->all)
-            return refuse(d, DROP_ETH_NOTUS);
-    }
+    if (m->data[ETH_DST] & ETH_GROUP)
+        m->flags |= MSG_BROADCAST;
+    else if (!is_ours(e, m->data) && !e->all)
+        return refuse(d, DROP_ETH_NOTUS);
     d->off = ETH_HEADER;
-    uint16_t type = be16_get(h + ETH_TYPE);
-    struct node *up = LIKELY(type == ETHERTYPE_IP4) ? e->ip4 : node_bound(n, type);
-    return LIKELY(up != NULL) ? up : refuse(d, DROP_ETH_PROTO);
+    struct node *up = node_bound(n, be16_get(m->data + ETH_TYPE));
+    return up ? up : refuse(d, DROP_ETH_PROTO);
+}
+
+/* spec R-BAD-1. A frame from a card is in one part; what is too short wraps. IP is asked from here:
+ * nearly all frames are its. */
+static struct node *eth_demux(struct node *n, struct demux *d)
+{
+    const struct eth *e = n->state;
+    const struct msg *m = d->m;
+    const uint8_t *h = m->data;
+    if (UNLIKELY(m->len - ETH_HEADER > e->payload || !is_ours(e, h) ||
+                 be16_get(h + ETH_TYPE) != ETHERTYPE_IP4 || !e->ip4))
+        return odd_frame(n, d);
+    d->off = ETH_HEADER;
+    return e->ip4->module->demux(e->ip4, d);
 }
 
 /* A slice, or headers of other layers took the room. */

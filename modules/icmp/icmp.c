@@ -71,13 +71,13 @@ static bool quote_read(const struct msg *m, struct quote *q)
     return true;
 }
 
-/* A flow of ours has those addresses and ports, seen from the other side. */
-static bool is_our_flow(const struct kernel *k, const struct quote *q)
+/* The flow of ours that has those addresses and ports, seen from the other side. */
+static const struct flow *quoted_flow(const struct kernel *k, const struct quote *q)
 {
     struct flow_key key =
         flow_key_ip4(FLOW_CONN, 0, q->proto, netaddr_to_ip4(&q->dst), netaddr_to_ip4(&q->src),
                      be16_get(q->transport + TCP_AT_DPORT), be16_get(q->transport + TCP_AT_SPORT));
-    return flow_find(&k->flows, key) != NULL;
+    return flow_find(&k->flows, key);
 }
 
 static void error(struct node *n, struct msg *m)
@@ -92,7 +92,8 @@ static void error(struct node *n, struct msg *m)
     }
     struct node *upper = node_bound(ip, q.proto);
     const struct transport_ops *transport = upper ? upper->module->ops : NULL;
-    if (!transport || !transport->icmp || !is_our_flow(n->k, &q)) {
+    const struct flow *f = quoted_flow(n->k, &q);
+    if (!transport || !transport->icmp || !f) {
         msg_drop(n->k, m, DROP_ICMP_STALE);
         return;
     }
@@ -104,7 +105,11 @@ static void error(struct node *n, struct msg *m)
             return;
         }
     }
-    icmp->errors++; /* the transport knows whether it is in flight, and learns the MTU then */
+    icmp->errors++;
+    if (path_icmp(flow_path(n->k, f), (enum dir)f->dir,
+                  m)) /* a splice's: the far host's business */
+        return;
+    /* The transport knows whether it is in flight, and learns the MTU then. */
     transport->icmp(upper, type, code, mtu, &q.src, &q.dst, q.transport, q.len);
     msg_free(m);
 }

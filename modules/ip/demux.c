@@ -142,14 +142,24 @@ __attribute__((noinline)) static struct node *without_flow(struct node *n, struc
     return to_passive(n, d);
 }
 
+/* A spliced connection's, whose path takes it as it is, and none of its kin waits for the rest. */
+static const struct flow *passing_flow(struct ip_node *ip, const struct msg *m)
+{
+    const struct forward_ops *ops = ip->passing ? ip->passing->module->ops : NULL;
+    return ops && !reass_has(ip, m->net) ? ops->fragment(ip->passing, m) : NULL;
+}
+
 __attribute__((noinline)) static struct node *fragment(struct node *n, struct demux *d,
                                                        uint32_t dst, uint32_t hlen)
 {
-    const struct ip_node *ip = n->state;
+    struct ip_node *ip = n->state;
     struct kernel *k = n->k;
     if (!frag_check(d->m->net, be16_get(d->m->net + IP4_LEN), &d->why))
         return DEMUX_DROP;
-    struct flow *f = flow_find(&k->flows, flow_key_ip4(FLOW_ROUTE, d->m->in_dev, 0, 0, dst, 0, 0));
+    const struct flow *f = passing_flow(ip, d->m);
+    if (f)
+        return to_flow(k, f, d);
+    f = flow_find(&k->flows, flow_key_ip4(FLOW_ROUTE, d->m->in_dev, 0, 0, dst, 0, 0));
     if (f && !ip->defrag)
         return to_flow(k, f, d);
     return without_flow(n, d, dst, hlen);
@@ -225,6 +235,30 @@ __attribute__((noinline)) static struct node *odd_header(struct node *n, struct 
     return by_address(n, d, h, ip4_header_len(h));
 }
 
+/* A connection that is known. Its key has been looked at when it was made, so the addresses need no
+ * second look. False: by_address finds out. */
+__attribute__((always_inline)) static inline bool is_connection(const struct node *n,
+                                                                struct demux *d, uint8_t *h)
+{
+    const struct ip_node *ip = n->state;
+    const uint8_t *ports = h + IP4_HEADER;
+    uint32_t have = d->m->len - d->off;
+    if (h[IP4_PROTO] != PROTO_TCP || !ip->upper[PROTO_TCP] || have < IP4_HEADER + PORTS_LEN ||
+        ip4_is_fragment(h))
+        return false;
+    const struct flow *f =
+        flow_find(&n->k->flows, flow_key_ip4(FLOW_CONN, 0, PROTO_TCP, be32_get(h + IP4_SRC),
+                                             be32_get(h + IP4_DST), be16_get(ports + TCP_AT_SPORT),
+                                             be16_get(ports + TCP_AT_DPORT)));
+    uint32_t len = be16_get(h + IP4_LEN);
+    if (UNLIKELY(!f || len < IP4_HEADER + PORTS_LEN || len > d->m->total - d->off))
+        return false;
+    d->m->net = h;
+    d->path = flow_path(n->k, f);
+    d->dir = (enum dir)f->dir;
+    return true;
+}
+
 struct node *ip_demux(struct node *n, struct demux *d)
 {
     uint8_t *h = d->m->data + d->off;
@@ -232,5 +266,7 @@ struct node *ip_demux(struct node *n, struct demux *d)
         return odd_header(n, d);
     if (UNLIKELY(!sum_is_good(h)))
         return refuse(d, DROP_IP_CKSUM);
+    if (is_connection(n, d, h))
+        return DEMUX_FOUND;
     return by_address(n, d, h, IP4_HEADER);
 }

@@ -39,6 +39,11 @@ static bool rate_allows(struct node *n, uint32_t to)
            bucket_take(&ip->all, n->k->now, rate, rate / 2 > BURST ? rate / 2 : BURST);
 }
 
+bool ip_may_tell(struct node *n, const struct netaddr *to)
+{
+    return to->family == ADDR_IP4 && rate_allows(n, netaddr_to_ip4(to));
+}
+
 void errors_init(struct node *n)
 {
     struct ip_node *ip = n->state;

@@ -164,6 +164,33 @@ void hop_path_remember(struct node *n, struct hop_path *hop, uint16_t card, uint
     }
 }
 
+static struct hop_path *hop_of_flow(struct node *n, struct node *card, const struct flow *f)
+{
+    uint32_t to = (uint32_t)f->key.w[0];
+    const struct ip_route *r = route_find(n->state, to);
+    return r ? hop_path_get(n, card, r, r->via ? r->via : to) : NULL;
+}
+
+status_t hop_path_adopt(struct node *n, struct path *p, struct node *const card[2])
+{
+    struct ip_node *ip = n->state;
+    const struct flow_table *t = &n->k->flows;
+    for (uint32_t line = p->flow; line; line = flow_line(t, line)->next)
+        if (!hop_of_flow(n, card[flow_line(t, line)->dir], flow_line(t, line)))
+            return E_NOMEM; /* one that was made for the other ends when nobody uses it */
+    while (p->flow) {
+        const struct flow *f = flow_line(t, p->flow);
+        struct hop_path *hop = hop_of_flow(n, card[f->dir], f);
+        struct flow_key key = f->key;
+        flow_remove(n->k, p, key);
+        if (flow_insert(n->k, key, hop->p, AB, NULL) == OK) { /* its own place is free */
+            hop->flows++;
+            ip->cached++;
+        }
+    }
+    return OK;
+}
+
 static void idle(struct kernel *k, struct timer *t)
 {
     struct ip_node *ip = CONTAINER(t, struct ip_node, idle);

@@ -24,6 +24,7 @@ enum {
     FRAG_DATAGRAMS = 64, /* spec R-ATK-5 */
     FRAG_PER_SOURCE = 4,
     FRAG_MEMORY = 256 * 1024, /* bytes charged for fragments */
+    KEY_FORWARD = 256,        /* no protocol's number: the node that forwards spliced connections */
 };
 
 struct iface {
@@ -87,6 +88,7 @@ struct ip_node {
     int nroutes;
     struct ip_route routes[IP_IFACES + IP_ROUTES]; /* longest prefix first */
     struct node *upper[256];                       /* by protocol */
+    struct node *passing; /* who lets fragments of connections pass; NULL: nobody */
     bool forward, defrag;
     uint16_t id; /* of the next datagram that may be fragmented */
     uint32_t cache_limit, cached;
@@ -141,6 +143,9 @@ struct hop_path *hop_path_get(struct node *n, struct node *card, const struct ip
                               uint32_t nexthop);
 /* Datagrams from that card to that destination belong to it from now on. */
 void hop_path_remember(struct node *n, struct hop_path *hop, uint16_t card, uint32_t to);
+/* What enters p in direction d by card[d] goes as a router's datagrams do from now on. All of p's
+ * flows, or E_NOMEM and none. */
+MUST_CHECK status_t hop_path_adopt(struct node *n, struct path *p, struct node *const card[2]);
 void hop_paths_init(struct node *n);
 
 /* send.c */
@@ -159,12 +164,15 @@ MUST_CHECK status_t reass_init(struct node *n);
 void reass_stop(struct node *n);
 /* Is it a fragment that can be one? */
 bool frag_check(const uint8_t *h, uint32_t len, enum drop *why);
+/* Fragments of the same datagram wait already. */
+bool reass_has(struct ip_node *ip, const uint8_t *h);
 /* Takes a fragment (its IP header at m->data, nothing behind the datagram). The whole datagram
  * when this was the last one missing, else NULL. */
 struct msg *reass_add(struct node *n, struct msg *m);
 
 /* error.c, pmtu.c */
 void errors_init(struct node *n);
+bool ip_may_tell(struct node *n, const struct netaddr *to);
 void ip_error(struct node *n, uint8_t type, uint8_t code, uint32_t info, struct msg *m);
 uint16_t ip_path_mtu(struct node *n, const struct netaddr *to);
 void ip_learn_mtu(struct node *n, const struct netaddr *to, uint16_t mtu);

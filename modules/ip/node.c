@@ -26,6 +26,7 @@ static status_t ip_start(struct node *n)
     struct ip_node *ip = n->state;
     for (uint32_t proto = 1; proto < ARRAY_LEN(ip->upper); proto++)
         ip->upper[proto] = node_bound(n, proto);
+    ip->passing = node_bound(n, KEY_FORWARD);
     return OK;
 }
 
@@ -116,6 +117,9 @@ static const struct network_ops ip_ops = {
     .error = ip_error,
     .address = ip_address,
     .learn_mtu = ip_learn_mtu,
+    .may_tell = ip_may_tell,
+    .fragment = ip_fragment,
+    .adopt = hop_path_adopt,
 };
 
 const struct module ip_module = {

@@ -199,6 +199,12 @@ static struct msg *datagram_whole(struct datagram *d)
     return whole;
 }
 
+bool reass_has(struct ip_node *ip, const uint8_t *h)
+{
+    uint32_t same_source;
+    return ip->nfrags && datagram_find(ip, h, &same_source);
+}
+
 struct msg *reass_add(struct node *n, struct msg *m)
 {
     static const enum drop why[] = {[OVERLAP] = DROP_FRAG_OVERLAP, [BAD] = DROP_FRAG_BAD};

@@ -17,12 +17,22 @@ struct ip_conn {
     uint32_t sum; /* of the header without them */
 };
 
+/* A datagram that only passes by keeps its own time to live. */
+static inline uint32_t sum_with_ttl(const struct ip_conn *c, uint8_t ttl)
+{
+    return c->sum + ((uint32_t)ttl << 8) + (uint16_t) ~((uint32_t)c->header[IP4_TTL] << 8);
+}
+
 static void receive(struct path *p, int at, struct msg *m, enum dir d)
 {
     uint32_t len = be16_get(m->data + IP4_LEN);
     struct ip_node *ip = p->shape->at[at].node->state;
-    if (UNLIKELY(m->total != len)) /* padding of the frame */
-        msg_trim(m, len);
+    if (m->total != len) { /* padding of the frame */
+        if (LIKELY(!m->more))
+            m->len = m->total = len;
+        else
+            msg_trim(m, len);
+    }
     ip->stat[IP_IN_LOCAL]++;
     msg_pop(m, ip4_header_len(m->data));
     pass(p, at, d, m);
@@ -49,7 +59,13 @@ static void send(struct path *p, int at, struct msg *m, enum dir d)
     }
     memcpy(h, c->header, IP4_HEADER);
     be16_put(h + IP4_LEN, (uint16_t)m->total);
-    be16_put(h + IP4_CKSUM, (uint16_t)~cksum_fold(c->sum + m->total));
+    uint32_t sum = c->sum;
+    if (m->ttl) {
+        sum = sum_with_ttl(c, m->ttl);
+        h[IP4_TTL] = m->ttl;
+        m->ttl = 0;
+    }
+    be16_put(h + IP4_CKSUM, (uint16_t)~cksum_fold(sum + m->total));
     ip->stat[IP_SENT]++;
     pass(p, at, d, m);
 }
@@ -82,9 +98,16 @@ static void conn_show(const struct path *p, int at, struct show *out)
                 c->mtu);
 }
 
+static void conn_destroy(struct path *p, int at)
+{
+    pool_free(&p->pool, p->state[at]);
+}
+
 static const struct stage_ops local_stage = {.deliver = {receive_ab, nothing_comes}};
-static const struct stage_ops conn_up = {.deliver = {receive_ab, send_ba}, .show = conn_show};
-static const struct stage_ops conn_down = {.deliver = {send_ab, receive_ba}, .show = conn_show};
+static const struct stage_ops conn_up = {
+    .deliver = {receive_ab, send_ba}, .destroy = conn_destroy, .show = conn_show};
+static const struct stage_ops conn_down = {
+    .deliver = {send_ab, receive_ba}, .destroy = conn_destroy, .show = conn_show};
 
 static status_t conn_stage(struct node *n, bool climbing, struct attrs *a, struct path *p,
                            struct hop *h)

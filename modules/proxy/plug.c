@@ -42,15 +42,11 @@ static const struct proxy_code plug_code = {
 static status_t plug_init(struct node *n)
 {
     bool transparent = conf_bool(&n->conf, "transparent");
-    if (conf_endpoint(&n->conf, "listen")->port == 0) {
-        log_error(n->k, "%s.listen: a port is needed", n->name);
-        return E_INVAL;
-    }
     if (conf_endpoint(&n->conf, "to")->port == 0 && !transparent) {
         log_error(n->k, "%s.to: a server is needed unless transparent=on", n->name);
         return E_INVAL;
     }
-    return OK;
+    return proxy_init(n);
 }
 
 static status_t plug_create_stage(struct node *n, struct node *from, struct attrs *a,
@@ -80,7 +76,7 @@ static void plug_show(const struct node *n, struct show *out)
                 (unsigned long long)plug->refused);
 }
 
-static const struct proxy_ops plug_ops = {plug_listens, plug_backlog};
+static const struct proxy_ops plug_ops = {plug_listens, plug_backlog, &plug_code};
 
 const struct module plug_module = {
     .name = "plug",

@@ -13,8 +13,15 @@ enum { ETHERTYPE_IP4 = 0x0800, HEADERS = 40, MSS_MAX = 2048, MTU_MIN = 256 };
 
 static const struct cc_ops *const controls[] = {&cc_newreno};
 
+/* A host's window goes to the other one through a splice, so the shift is not for our buffers
+ * alone: 8 MB, as far as RECORD_REACH goes. */
+enum { SPLICE_SCALE = 7 };
+
 uint8_t tcp_rcv_scale(const struct node *n)
 {
+    for (int i = 0; i < n->nup; i++)
+        if (n->up[i].upper->ndown > 1)
+            return SPLICE_SCALE;
     uint64_t rcvbuf = conf_number(&n->conf, "rcvbuf");
     uint8_t scale = 0;
     while (scale < TCP_WSCALE_MAX && rcvbuf >> scale > 65535)
@@ -22,7 +29,7 @@ uint8_t tcp_rcv_scale(const struct node *n)
     return scale;
 }
 
-static struct tcb *tcb_make(struct node *n, struct path *p)
+struct tcb *tcb_make(struct node *n, struct path *p)
 {
     struct tcb *c = pool_alloc(&p->pool, sizeof *c);
     if (!c)

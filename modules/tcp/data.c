@@ -4,39 +4,17 @@
  * window that follows from it. Called by in.c with what lies inside the window, and when the proxy
  * has room again. The kernel pays for a message in transit; the path for one that waits.
  */
+#include "modules/tcp/small.h"
 #include "modules/tcp/tcp.h"
-
-enum { SMALL_PAYLOAD = 512 };
-
-/* A small payload goes behind the last message's bytes, if there is room and no slice looks there:
- * 64 KiB of one-byte segments must not hold 128 MiB of buffers. */
-static bool squeeze(struct msgq *q, struct msg *m)
-{
-    struct msg *last = q->tail;
-    if (!last || m->total >= SMALL_PAYLOAD || last->refs != 1)
-        return false;
-    uint32_t n = m->total;
-    uint8_t *to = msg_put(last, n);
-    if (!to)
-        return false;
-    (void)msg_peek(m, 0, to, n);
-    q->bytes += n;
-    msg_free(m);
-    return true;
-}
 
 void queue_add(struct msgq *q, struct msg *m, struct pool *payer, uint32_t *cost)
 {
-    if (squeeze(q, m))
+    uint32_t n = m->total;
+    if (small_squeeze(q->tail, m)) {
+        q->bytes += n;
         return;
-    if (m->class == MSG_FULL && m->total <= MSG_SMALL_ROOM - MSG_HEADROOM) {
-        struct msg *copy = msg_copy(payer, m, 0, m->total);
-        if (copy) {
-            copy->cb[0] = m->cb[0];
-            msg_free(m);
-            m = copy;
-        }
     }
+    m = small_copy(payer, m);
     if (msg_charge(m, payer) != OK && msg_charge(m, &payer->k->pool) != OK)
         payer->k->drops[DROP_TCP_MEM]++; /* whoever paid until now still does */
     *cost += msg_cost(m);
@@ -63,7 +41,7 @@ bool data_critical(const struct kernel *k)
 
 /* Bytes beyond rcv_nxt that the peer may send. The right edge never moves left, and moves right
  * only by a good piece (RFC 9293 3.8.6.2.2). Storage may be twice the bytes it holds. */
-uint32_t data_window(const struct tcb *c)
+static uint32_t own_window(const struct tcb *c)
 {
     uint32_t promised = c->rcv_adv - c->rcv_nxt;
     uint64_t storage = c->rcv_cost + (c->reass ? c->reass->cost : 0);
@@ -77,25 +55,45 @@ uint32_t data_window(const struct tcb *c)
     return room;
 }
 
+uint32_t data_window(const struct tcb *c)
+{
+    return splice_window(c, own_window(c));
+}
+
+/* Who takes the bytes: the proxy, or a splice that is PENDING, whose window is its limit. */
+static uint32_t room_above(const struct tcb *c)
+{
+    if (c->sp_in)
+        return splice_takes(c) ? UINT32_MAX : 0;
+    return path_room(c->p, c->at, (enum dir)c->up);
+}
+
+static void hand_up(struct tcb *c, struct msg *m)
+{
+    if (c->sp_in)
+        splice_take(c, m);
+    else
+        pass(c->p, c->at, (enum dir)c->up, m);
+}
+
 /* The proxy takes what it has room for; the last message may overshoot. It may answer on this very
  * connection or end it meanwhile. */
 void data_deliver(struct tcb *c)
 {
-    enum dir up = (enum dir)c->up;
     if (c->delivering || !c->told_open || c->told_closed)
         return;
     c->delivering = true;
-    while (c->rcvq.head && !(c->p->flags & PATH_DYING) && path_room(c->p, c->at, up) > 0) {
+    while (c->rcvq.head && !(c->p->flags & PATH_DYING) && room_above(c) > 0) {
         struct msg *m = queue_take(&c->rcvq, &c->rcv_cost);
         if (m->payer != &tcb_kernel(c)->pool && msg_charge(m, &tcb_kernel(c)->pool) != OK)
             tcb_kernel(c)->drops[DROP_TCP_MEM]++; /* cannot be: the kernel has no limit */
-        pass(c->p, c->at, up, m);
+        hand_up(c, m);
     }
     c->delivering = false;
     bool all = c->fin_seen && c->rcv_nxt == c->fin_seq + 1 && !c->rcvq.head;
     if (all && !c->told_eof && !c->told_closed && !(c->p->flags & PATH_DYING)) {
         c->told_eof = true;
-        path_event(c->p, c->at, up, EVENT_EOF);
+        tcb_tell(c, EVENT_EOF);
     }
 }
 
@@ -107,10 +105,9 @@ static void accept(struct tcb *c, struct msg *m)
     m->flags = 0;
     m->seg_size = 0;
     m->net = NULL;
-    if (!c->rcvq.head && c->told_open && !c->delivering &&
-        path_room(c->p, c->at, (enum dir)c->up) > 0) {
+    if (!c->rcvq.head && c->told_open && !c->delivering && room_above(c) > 0) {
         c->delivering = true;
-        pass(c->p, c->at, (enum dir)c->up, m);
+        hand_up(c, m);
         c->delivering = false;
         return;
     }
@@ -137,7 +134,7 @@ static bool no_place(const struct tcb *c, const struct msg *m)
     const struct kernel *k = tcb_kernel(c);
     if (c->rcvq.head)
         return storage_full(c, m) || data_pressure(k);
-    bool at_once = c->told_open && path_room(c->p, c->at, (enum dir)c->up) > 0;
+    bool at_once = c->told_open && room_above(c) > 0;
     return data_critical(k) && !at_once;
 }
 
@@ -206,6 +203,15 @@ static void take_bytes(struct tcb *c, struct msg *m, const struct segment *g)
     }
 }
 
+static void fin_in_order(struct tcb *c)
+{
+    if (!tcb_alive(c) || !c->fin_seen || c->rcv_nxt != c->fin_seq)
+        return;
+    c->rcv_nxt++;
+    c->ack_now = true;
+    tcb_fin_received(c);
+}
+
 /* m is what of the segment lies in the window; g says where. */
 void tcp_data(struct tcb *c, struct msg *m, const struct segment *g)
 {
@@ -221,10 +227,13 @@ void tcp_data(struct tcb *c, struct msg *m, const struct segment *g)
         msg_free(m);
     if (g->flags & TCP_FIN)
         c->ack_now = true;
-    if (tcb_alive(c) && c->fin_seen && c->rcv_nxt == c->fin_seq) {
-        c->rcv_nxt++;
-        c->ack_now = true;
-        tcb_fin_received(c);
-    }
+    fin_in_order(c);
+    data_deliver(c);
+}
+
+void data_resume(struct tcb *c)
+{
+    gap_filled(c);
+    fin_in_order(c);
     data_deliver(c);
 }

@@ -23,6 +23,8 @@ static void fragmentation_needed(struct tcb *c, uint32_t mtu)
         ops->learn_mtu(ip, &c->remote.addr, (uint16_t)mtu);
     tcb_count(c, STAT_PMTU);
     tcb_set_mtu(c, (uint16_t)mtu);
+    if (c->snd_una != c->snd_max && !c->sndq.head) /* forwarded: it is cut smaller from now on */
+        return;
     c->timing = false;
     c->recovery = RECOVER_NONE; /* no loss by congestion: cwnd stays (RFC 1191 6.5) */
     c->dupacks = 0;
@@ -49,7 +51,7 @@ void tcp_icmp(struct node *n, uint8_t type, uint8_t code, uint32_t mtu, const st
     struct tcb *c = tcb_of_flow(n, netaddr_to_ip4(src), be16_get(quoted + TCP_AT_SPORT),
                                 netaddr_to_ip4(dst), be16_get(quoted + TCP_AT_DPORT));
     uint32_t seq = be32_get(quoted + TCP_AT_SEQ);
-    if (!c || !tcb_alive(c) || seq_lt(seq, c->snd_una) || seq_ge(seq, c->snd_max)) {
+    if (!c || !tcb_alive(c) || seq_lt(seq, c->snd_una) || seq_ge(seq, tcb_seq_now(c))) {
         n->k->drops[DROP_ICMP_STALE]++;
         return;
     }

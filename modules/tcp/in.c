@@ -31,6 +31,8 @@ static void drop(struct tcb *c, struct msg *m, enum drop why)
  * is trimmed at both ends. */
 static bool acceptable(const struct tcb *c, const struct segment *g)
 {
+    if (splice_forwards(c))
+        return splice_acceptable(c, g);
     uint32_t edge = c->rcv_adv, space = segment_space(g);
     if (edge == c->rcv_nxt)
         return space == 0 && g->seq == c->rcv_nxt;
@@ -59,7 +61,7 @@ static bool old_stamp(struct tcb *c, const struct segment *g)
         return false;
     if (!g->o.has_ts) /* 3.2: silently, where both agreed to stamp each segment */
         return true;
-    if (seq_ge(g->o.tsval, c->ts_recent))
+    if (c->ts_new || seq_ge(g->o.tsval, c->ts_recent))
         return false;
     if (tcb_kernel(c)->now - c->ts_recent_ns > stamp_old)
         return false;
@@ -71,9 +73,15 @@ static bool old_stamp(struct tcb *c, const struct segment *g)
 /* RFC 7323 4.3 (2): what to echo. */
 static void note_stamp(struct tcb *c, const struct segment *g)
 {
-    if (!c->ts_ok || !g->o.has_ts || seq_gt(g->seq, c->last_ack_sent))
+    if (c->ts_lost && g->o.has_ts && g->o.tsecr) {
+        tcp_stamp_learn(c, g->o.tsecr);
+        c->ts_echoed = true;
+    }
+    if (!c->ts_ok || !g->o.has_ts || (seq_gt(g->seq, c->last_ack_sent) && !c->ts_new))
         return;
-    if (seq_ge(g->o.tsval, c->ts_recent) || tcb_kernel(c)->now - c->ts_recent_ns > stamp_old) {
+    if (c->ts_new || seq_ge(g->o.tsval, c->ts_recent) ||
+        tcb_kernel(c)->now - c->ts_recent_ns > stamp_old) {
+        c->ts_new = false;
         c->ts_recent = g->o.tsval;
         c->ts_recent_ns = tcb_kernel(c)->now;
     }
@@ -81,6 +89,10 @@ static void note_stamp(struct tcb *c, const struct segment *g)
 
 static void reset_received(struct tcb *c, struct msg *m, const struct segment *g)
 {
+    if (splice_forwards(c)) {
+        splice_reset(c, m, g);
+        return;
+    }
     if (g->seq != c->rcv_nxt) { /* RFC 5961 3.2: in the window, but not exact */
         tcp_challenge(c);
         drop(c, m, DROP_TCP_SEQ);
@@ -89,7 +101,8 @@ static void reset_received(struct tcb *c, struct msg *m, const struct segment *g
     tcb_count(c, STAT_RST_IN);
     msg_free(m); /* payload of a RST is not ours to read (spec R-BAD-46) */
     /* Both streams are complete: only the ceremony was cut short. */
-    bool over = (c->state == TCP_CLOSING || c->state == TCP_LAST_ACK) && !c->sndq.head;
+    bool acked = !c->sndq.head && c->snd_una + 1 == c->snd_max; /* all but the FIN */
+    bool over = (c->state == TCP_CLOSING || c->state == TCP_LAST_ACK) && acked;
     tcb_dead(c, !over);
 }
 
@@ -148,7 +161,7 @@ static void rest_of_segment(struct tcb *c, struct msg *m, struct segment *g)
         return;
     c->active_ns = tcb_kernel(c)->now;
     c->probes = 0;
-    if (!tcp_ack(c, g)) {
+    if (!(c->sp_out ? splice_ack(c, g) : tcp_ack(c, g))) {
         drop(c, m, DROP_TCP_ACK);
         return;
     }
@@ -156,7 +169,9 @@ static void rest_of_segment(struct tcb *c, struct msg *m, struct segment *g)
         msg_free(m);
         return;
     }
-    if (m->total || g->flags & TCP_FIN)
+    if (splice_forwards(c))
+        splice_data(c, m, g);
+    else if (m->total || g->flags & TCP_FIN)
         tcp_data(c, m, g); /* URG is read as it stands in line: RFC 6093, spec R-BAD-34 */
     else
         msg_free(m);
@@ -196,7 +211,7 @@ static void synchronised(struct tcb *c, struct msg *m, struct segment *g)
         drop(c, m, DROP_TCP_PAWS);
         return;
     }
-    if (zero_window_probe(c, g) && m->total) {
+    if (!splice_forwards(c) && zero_window_probe(c, g) && m->total) {
         msg_trim(m, 0);
         g->flags &= (uint8_t)~TCP_FIN;
         g->len = 0;
@@ -216,7 +231,8 @@ static void synchronised(struct tcb *c, struct msg *m, struct segment *g)
         return;
     }
     note_stamp(c, g);
-    trim(c, m, g);
+    if (!splice_forwards(c))
+        trim(c, m, g);
     rest_of_segment(c, m, g);
 }
 
@@ -279,14 +295,13 @@ static void syn_sent(struct tcb *c, struct msg *m, struct segment *g)
 /* Room that the proxy waits for: told when a segment or half of the buffer fits. */
 static void tell_room(struct tcb *c)
 {
-    enum dir up = (enum dir)c->up;
     if (!c->want_room || !tcb_alive(c) || c->shut)
         return;
     uint32_t room = tcb_room(c);
     if (room < c->mss && room < c->sndbuf / 2)
         return;
     c->want_room = false;
-    path_event(c->p, c->at, up, EVENT_READY);
+    tcb_tell(c, EVENT_READY);
 }
 
 void tcp_segment(struct tcb *c, struct msg *m, struct segment *g)
@@ -303,6 +318,7 @@ void tcp_segment(struct tcb *c, struct msg *m, struct segment *g)
         synchronised(c, m, g);
     c->in_input = false;
     tcp_output(c);
+    splice_check(c);
     tell_room(c);
     tcb_end_check(c);
 }

@@ -7,7 +7,7 @@
 
 #include "kernel/plat.h"
 #include "kernel/show.h"
-#include "modules/tcp/tcp.h"
+#include "modules/tcp/spliced.h"
 
 static status_t tcp_init(struct node *n)
 {
@@ -91,9 +91,11 @@ static void tcp_show(const struct node *n, struct show *out)
     show_printf(out, "  TIME-WAIT %u\n", tn->waits.live);
     for (int i = 0; i < STAT_COUNT; i++)
         show_printf(out, "  %s %llu\n", stat_names[i], (unsigned long long)tn->stat[i]);
+    splice_show_table(&tn->splices, out);
 }
 
-static const struct transport_ops tcp_ops = {.icmp = tcp_icmp, .takes = tcp_takes};
+static const struct transport_ops tcp_ops = {
+    .icmp = tcp_icmp, .takes = tcp_takes, .bind = tcp_bind, .passed = tcp_passed};
 
 const struct module tcp_module = {
     .name = "tcp",

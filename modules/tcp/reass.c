@@ -4,8 +4,7 @@
 
 #include "kernel/kernel.h"
 #include "modules/tcp/seq.h"
-
-enum { SMALL_PAYLOAD = 512 };
+#include "modules/tcp/small.h"
 
 /* Index of the first run whose end is at or behind seq; r->n: none. */
 static uint32_t run_find(const struct reass *r, uint32_t seq)
@@ -38,25 +37,10 @@ static bool run_make(struct reass *r, uint32_t i, uint32_t seq)
     return true;
 }
 
-/* A small payload goes into the room behind the last message, if nobody else looks at that. */
-static bool run_squeeze(struct reass_run *run, struct msg *m)
-{
-    struct msg *last = run->tail;
-    if (!last || m->total >= SMALL_PAYLOAD || last->refs != 1)
-        return false;
-    uint32_t n = m->total;
-    uint8_t *to = msg_put(last, n);
-    if (!to)
-        return false;
-    (void)msg_peek(m, 0, to, n);
-    msg_free(m);
-    return true;
-}
-
 static void run_append(struct reass *r, struct reass_run *run, struct msg *m)
 {
     run->end += m->total;
-    if (run_squeeze(run, m))
+    if (small_squeeze(run->tail, m))
         return;
     r->cost += msg_cost(m);
     m->next = NULL;
@@ -93,18 +77,6 @@ static struct msg *cut(struct kernel *k, const struct reass *r, uint32_t next, u
     return rest;
 }
 
-/* A payload that occupies a buffer many times its size is copied out of it. */
-static struct msg *slim(struct pool *payer, struct msg *m)
-{
-    if (m->class != MSG_FULL || m->total > MSG_SMALL_ROOM - MSG_HEADROOM)
-        return m;
-    struct msg *copy = msg_copy(payer, m, 0, m->total);
-    if (!copy)
-        return m;
-    msg_free(m);
-    return copy;
-}
-
 void reass_insert(struct kernel *k, struct reass *r, struct pool *payer, uint32_t seq,
                   struct msg *m)
 {
@@ -126,7 +98,7 @@ void reass_insert(struct kernel *k, struct reass *r, struct pool *payer, uint32_
         if (!touches && !run_make(r, i, seq)) {
             msg_drop(k, m, DROP_TCP_OOO);
         } else {
-            m = slim(payer, m);
+            m = small_copy(payer, m);
             if (msg_charge(m, payer) != OK) {
                 msg_drop(k, m, DROP_TCP_MEM);
                 if (!touches)

@@ -73,8 +73,12 @@ bool sack_update(struct tcb *c, const struct tcp_opts *o)
     for (uint8_t i = 0; i < o->nsack; i++) {
         struct tcp_range x = o->sack[i];
         /* Below snd_una: a D-SACK or an old one. Above what was sent: a lie (spec R-BAD-31). */
-        if (seq_le(x.right, c->snd_una) || seq_gt(x.right, c->snd_max))
+        if (seq_le(x.right, c->snd_una))
             continue;
+        if (seq_gt(x.right, c->snd_max)) { /* unless a splice has sent it */
+            more |= c->sp_out && splice_sacked(c, &x);
+            continue;
+        }
         x.left = seq_max(x.left, c->snd_una);
         more |= range_add(c->board, x);
     }

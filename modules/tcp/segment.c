@@ -35,6 +35,7 @@ bool segment_parse(struct msg *m, struct segment *g, enum drop *why)
     g->seq = be32_get(h + TCP_AT_SEQ);
     g->ack = be32_get(h + TCP_AT_ACK);
     g->wnd = be16_get(h + TCP_AT_WINDOW);
+    g->urgent = be16_get(h + TCP_AT_URGENT);
     g->flags = h[TCP_AT_FLAGS] & 0x3f;
     g->hlen = (uint8_t)hlen;
     g->len = m->total - hlen;
@@ -57,7 +58,7 @@ bool segment_build(struct msg *m, const struct segment *g, const uint8_t *opt, u
     h[TCP_AT_FLAGS] = g->flags;
     be16_put(h + TCP_AT_WINDOW, g->wnd);
     be16_put(h + TCP_AT_CKSUM, 0);
-    be16_put(h + TCP_AT_URGENT, 0);
+    be16_put(h + TCP_AT_URGENT, g->urgent);
     for (uint32_t i = 0; i < nopt; i++)
         h[TCP_HEADER + i] = opt[i];
     be16_put(h + TCP_AT_CKSUM, (uint16_t)~cksum_fold(cksum_msg(pseudo + m->total, m, 0)));

@@ -8,15 +8,7 @@
 #include "kernel/msg.h"
 #include "kernel/netaddr.h"
 #include "kernel/types.h"
-
-enum { /* header flags, RFC 9293 3.1; the reserved bits are never looked at (RFC 3360) */
-       TCP_FIN = 0x01,
-       TCP_SYN = 0x02,
-       TCP_RST = 0x04,
-       TCP_PSH = 0x08,
-       TCP_ACK = 0x10,
-       TCP_URG = 0x20,
-};
+#include "modules/wire/tcp.h"
 
 enum {
     TCP_HEADER = 20, /* bytes without options */
@@ -47,6 +39,7 @@ struct segment {
     uint16_t sport, dport;
     uint32_t seq, ack;
     uint16_t wnd; /* as in the header, not scaled */
+    uint16_t urgent;
     uint8_t flags;
     uint8_t hlen; /* bytes of header */
     uint32_t len; /* bytes of payload */

@@ -5,7 +5,7 @@
  * what differs is only which direction is which.
  */
 #include "kernel/show.h"
-#include "modules/tcp/tcp.h"
+#include "modules/tcp/spliced.h"
 #include "modules/wire/ip4.h"
 
 struct tcb *tcb_at(const struct path *p, int at)
@@ -27,7 +27,7 @@ struct tcb *tcb_of_flow(struct node *n, uint32_t local, uint16_t lport, uint32_t
     const struct flow *f = flow_find(&n->k->flows, key);
     const struct path *p = f ? flow_path(n->k, f) : NULL;
     for (int at = 0; p && at < p->shape->n; at++) {
-        struct tcb *c = tcb_at(p, at);
+        struct tcb *c = tcb_from(p, at, (enum dir)f->dir);
         struct flow_key own = {{0, 0}};
         if (c)
             own = tcb_key(c);
@@ -37,22 +37,26 @@ struct tcb *tcb_of_flow(struct node *n, uint32_t local, uint16_t lport, uint32_t
     return NULL;
 }
 
-static void from_wire(struct path *p, int at, struct msg *m)
+void tcb_receive(struct tcb *c, struct msg *m)
 {
-    struct tcb *c = p->state[at];
     struct segment g;
     enum drop why;
     tcb_node(c)->segs_in++;
     if (UNLIKELY(!segment_parse(m, &g, &why)))
-        msg_drop(p->pool.k, m, why);
+        msg_drop(tcb_kernel(c), m, why);
     else
         tcp_segment(c, m, &g);
+}
+
+static void from_wire(struct path *p, int at, struct msg *m)
+{
+    tcb_receive(p->state[at], m);
 }
 
 uint32_t tcb_room(const struct tcb *c)
 {
     uint64_t limit = 2ULL * c->sndbuf;
-    if (!tcb_synchronised(c) || c->shut)
+    if (!tcb_synchronised(c) || c->shut || c->sp_out) /* spliced: only the splice writes */
         return 0;
     if (c->sndq.head && data_pressure(tcb_kernel(c))) /* its acknowledgement brings new room */
         return 0;
@@ -156,9 +160,8 @@ static status_t establish(struct path *p, int at)
     return OK;
 }
 
-static void moved(struct path *p, int at)
+void tcb_moved(struct tcb *c, struct path *p, int at)
 {
-    struct tcb *c = p->state[at];
     c->p = p;
     c->at = at;
     struct msgq *queues[] = {&c->sndq, &c->rcvq};
@@ -170,10 +173,16 @@ static void moved(struct path *p, int at)
         reass_charge(c->reass, &p->pool);
 }
 
-static void destroy(struct path *p, int at)
+static void moved(struct path *p, int at)
 {
-    struct tcb *c = p->state[at];
-    struct kernel *k = p->pool.k;
+    tcb_moved(p->state[at], p, at);
+}
+
+void tcb_destroy(struct tcb *c)
+{
+    struct kernel *k = tcb_kernel(c);
+    struct path *p = c->p;
+    splice_detach(c);
     if (c->flow || c->state != TCP_CLOSED) {
         c->flow = false; /* the kernel has removed it */
         tcb_state(c, TCP_CLOSED);
@@ -185,6 +194,14 @@ static void destroy(struct path *p, int at)
         reass_drop(k, c->reass, DROP_PATH_DEAD);
     if (c->established)
         tcb_node(c)->state[TCP_CLOSED]--;
+    pool_free(&p->pool, c->board);
+    pool_free(&p->pool, c->reass);
+    pool_free(&p->pool, c);
+}
+
+static void destroy(struct path *p, int at)
+{
+    tcb_destroy(p->state[at]);
 }
 
 /* The machine stops: the peer learns it from us, not from its timers. */
@@ -195,9 +212,8 @@ static void stop(struct path *p, int at)
         tcp_send_reset(c);
 }
 
-static void show(const struct path *p, int at, struct show *out)
+void tcb_show(const struct tcb *c, struct show *out)
 {
-    const struct tcb *c = p->state[at];
     char l[NETADDR_TEXT], r[NETADDR_TEXT];
     show_printf(out, "    %s %s -> %s\n", tcp_state_name(c->state), endpoint_text(&c->local, l),
                 endpoint_text(&c->remote, r));
@@ -213,6 +229,18 @@ static void show(const struct path *p, int at, struct show *out)
                 (unsigned long long)c->segs_in, (unsigned long long)c->segs_out,
                 (unsigned long long)c->retransmits, (unsigned long long)c->bytes_in,
                 (unsigned long long)c->bytes_out);
+    if (c->sp_in)
+        splice_show(c->sp_in, out);
+}
+
+static void show(const struct path *p, int at, struct show *out)
+{
+    tcb_show(p->state[at], out);
+}
+
+const struct stage_ops *tcp_stage_of(enum dir d)
+{
+    return d == AB ? &tcp_up_stage : &tcp_down_stage;
 }
 
 const struct stage_ops tcp_up_stage = {

@@ -36,7 +36,7 @@ static void tell_open(struct tcb *c)
     if (c->told_open || !c->answered || !tcb_synchronised(c))
         return;
     c->told_open = true;
-    path_event(c->p, c->at, (enum dir)c->up, EVENT_OPENED);
+    tcb_tell(c, EVENT_OPENED);
 }
 
 void tcb_established(struct tcb *c)
@@ -70,6 +70,7 @@ void tcb_answered(struct tcb *c)
 /* The connection leaves the flow table: what still comes for it finds TIME-WAIT, or nothing. */
 static void leave(struct tcb *c)
 {
+    splice_detach(c);
     tcp_timers_stop(c);
     if (c->flow)
         flow_remove(tcb_kernel(c), c->p, tcb_key(c));
@@ -132,13 +133,15 @@ void tcb_end_check(struct tcb *c)
     if (!c->reset && (c->rcvq.head || !c->told_eof))
         return;
     c->told_closed = true;
-    path_event(c->p, c->at, (enum dir)c->up, EVENT_CLOSED);
+    tcb_tell(c, EVENT_CLOSED);
 }
 
 void tcb_dead(struct tcb *c, bool reset)
 {
     if (c->state == TCP_CLOSED && c->told_closed)
         return;
+    if (reset)
+        splice_broken(c);
     if (c->state != TCP_CLOSED)
         leave(c);
     if (!reset)
@@ -147,7 +150,7 @@ void tcb_dead(struct tcb *c, bool reset)
     msgq_drop(tcb_kernel(c), &c->rcvq, DROP_PROXY_CLOSED);
     c->rcv_cost = 0;
     if (!c->told_closed && !(c->p->flags & PATH_DYING))
-        path_event(c->p, c->at, (enum dir)c->up, EVENT_RESET);
+        tcb_tell(c, EVENT_RESET);
 }
 
 /* A RST where the peer has heard of us at all. */
@@ -168,6 +171,7 @@ void tcb_abort(struct tcb *c)
 {
     if (c->told_closed)
         return;
+    splice_broken(c);
     if (c->state != TCP_CLOSED) {
         reset_peer(c);
         leave(c);

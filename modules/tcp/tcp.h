@@ -17,6 +17,7 @@
 #include "modules/tcp/reass.h"
 #include "modules/tcp/segment.h"
 #include "modules/tcp/seq.h"
+#include "modules/tcp/splice.h"
 #include "modules/tcp/wait.h"
 
 enum tcp_state { /* RFC 9293 3.3.2; LISTEN is the passive stage, TIME-WAIT the table of wait.c */
@@ -79,6 +80,7 @@ struct tcp_node {
     uint16_t port_low, port_high;
     uint32_t port_next;
     struct wait_table waits;
+    struct splice_stats splices;
 };
 
 enum timer_use { TIMER_NONE, TIMER_START, TIMER_RTO, TIMER_PERSIST }; /* START: the SYN */
@@ -118,6 +120,11 @@ struct tcb {
     bool reset : 1;       /* dead at once: nobody waits for the queues */
     bool cookie : 1;      /* the handshake was made with a SYN cookie */
     bool in_input : 1;
+    bool ts_stamped : 1; /* ts_sent is valid */
+    bool ts_lost : 1;    /* made from a record: what its host heard last is not known yet */
+    bool ts_bound : 1;   /* our clock with ts_offset is ahead of all that it heard */
+    bool ts_echoed : 1;  /* ts_sent is what it has echoed: there may be later ones */
+    bool ts_new : 1;     /* and nor is what it said: ts_recent is not valid */
 
     struct endpoint local, remote;
     uint32_t pseudo; /* sum of the pseudo header's addresses and protocol */
@@ -167,6 +174,14 @@ struct tcb {
     uint64_t began_ns;
     uint32_t probes; /* keep-alive probes unanswered */
 
+    /* Splicing (splice.h). */
+    struct splice *sp_in;  /* our inbound flow goes to another connection */
+    struct splice *sp_out; /* our outbound flow comes from another connection */
+    struct tcb *bound;     /* the other side's connection: what we offer fits its window */
+    bool capped;           /* there will be one: offer little until then */
+    uint32_t ts_sent;      /* largest time stamp sent */
+    uint64_t passed;       /* bytes that went past the proxy, for it to ask */
+
     struct timer rexmt, delack, life;
     uint64_t segs_in, segs_out, bytes_in, bytes_out, retransmits;
 };
@@ -205,6 +220,9 @@ static inline uint32_t tcb_queue_end(const struct tcb *c)
     return tcb_synchronised(c) ? c->snd_max - c->fin_sent : c->iss + 1;
 }
 
+/* The number of the next segment that goes out: behind all that we or a splice have sent. */
+uint32_t tcb_seq_now(const struct tcb *c);
+
 /* node.c */
 extern const struct module tcp_module;
 struct node *tcp_listener(struct node *n, const struct endpoint *local, bool *transparent);
@@ -213,6 +231,15 @@ struct node *tcp_network(const struct node *n); /* the ip node, below whatever f
 /* stage.c */
 extern const struct stage_ops tcp_up_stage, tcp_down_stage;
 struct tcb *tcb_at(const struct path *p, int at); /* NULL: not a tcp stage */
+/* The connection whose host is at that end of the path; also of a stage that has two. */
+struct tcb *tcb_from(const struct path *p, int at, enum dir d);
+/* What happens to a connection when its path moves, dies, or the machine stops. */
+void tcb_moved(struct tcb *c, struct path *p, int at);
+void tcb_destroy(struct tcb *c);
+void tcb_show(const struct tcb *c, struct show *out);
+void tcb_receive(struct tcb *c, struct msg *m); /* a segment, header first */
+/* Towards the proxy, or whoever stands in its place. */
+void tcb_tell(struct tcb *c, enum event ev);
 struct tcb *tcb_of_flow(struct node *n, uint32_t local, uint16_t lport, uint32_t remote,
                         uint16_t rport);
 struct flow_key tcb_key(const struct tcb *c);
@@ -220,7 +247,8 @@ struct flow_key tcb_key(const struct tcb *c);
 /* create.c: a connection comes into being */
 MUST_CHECK status_t tcp_create_stage(struct node *n, struct node *from, struct attrs *a,
                                      struct path *p, struct hop *h);
-uint8_t tcp_rcv_scale(const struct node *n); /* what we shift our windows by */
+struct tcb *tcb_make(struct node *n, struct path *p); /* NULL: no memory */
+uint8_t tcp_rcv_scale(const struct node *n);          /* what we shift our windows by */
 void tcb_negotiate(struct tcb *c, const struct tcp_opts *o);
 void tcb_set_mtu(struct tcb *c, uint16_t mtu);
 
@@ -235,6 +263,7 @@ uint32_t tcb_room(const struct tcb *c); /* bytes the send queue may still take *
 bool tcp_ack(struct tcb *c, const struct segment *g);
 void tcp_data(struct tcb *c, struct msg *m, const struct segment *g);
 void data_deliver(struct tcb *c);
+void data_resume(struct tcb *c); /* rcv_nxt was moved: what waited behind it may be due */
 bool data_pressure(const struct kernel *k); /* three quarters of the buffers are in use */
 bool data_critical(const struct kernel *k); /* fifteen of sixteen */
 uint32_t data_window(const struct tcb *c);
@@ -257,8 +286,13 @@ void tcb_answered(struct tcb *c); /* the proxy says: answer the SYN */
 
 /* out.c, xmit.c */
 void tcp_output(struct tcb *c); /* send what may be sent, and an ACK when one is due */
+/* A stamp of that value has gone to the peer, by way of a splice. */
+void tcp_stamp_learn(struct tcb *c, uint32_t value);
 /* Send [seq, seq + len) with these flags; false: no memory, nothing was sent. */
 bool tcp_transmit(struct tcb *c, uint32_t seq, uint32_t len, uint8_t flags);
+/* The same for a payload from elsewhere; consumes m. as: the segment it came in, whose time stamp
+ * and urgent pointer it keeps; NULL: our own. */
+bool tcp_emit(struct tcb *c, struct msg *m, uint32_t seq, uint8_t flags, const struct segment *as);
 bool tcp_send_syn(struct tcb *c); /* or SYN-ACK, by the state; also again */
 void tcp_fin_goes(struct tcb *c); /* the FIN is on its way for the first time */
 void tcp_send_ack(struct tcb *c);
@@ -298,6 +332,26 @@ uint32_t sack_pipe(const struct tcb *c);
 uint32_t sack_below(const struct tcb *c, uint32_t seq);
 uint32_t sack_skip(const struct tcb *c, uint32_t seq, uint32_t *gap);
 bool sack_next_lost(const struct tcb *c, uint32_t *seq, uint32_t *len, bool any);
+
+/* What a connection of a splice asks the engine: spliced.h and the files named there. */
+bool splice_forwards(const struct tcb *c); /* bytes that come in are not ours to acknowledge */
+bool splice_acceptable(const struct tcb *c, const struct segment *g);
+void splice_reset(struct tcb *c, struct msg *m, const struct segment *g);
+bool splice_ack(struct tcb *c, const struct segment *g);
+void splice_data(struct tcb *c, struct msg *m, const struct segment *g);
+bool splice_takes(const struct tcb *c);
+void splice_take(struct tcb *c, struct msg *m); /* PENDING: bytes in order go straight on */
+void splice_eof(struct tcb *c);
+void splice_check(struct tcb *c);  /* after anything that may have moved a splice on */
+void splice_broken(struct tcb *c); /* it was reset: what becomes of those spliced to it */
+void splice_detach(struct tcb *c); /* the connection is over */
+uint32_t splice_window(const struct tcb *c, uint32_t own); /* what of our own window may be told */
+/* The header's field for a window of that many bytes. */
+uint32_t splice_field(const struct tcb *c, uint32_t wnd, uint8_t scale);
+bool splice_sacked(struct tcb *c, const struct tcp_range *x); /* above the cut: new? */
+extern const struct stage_ops tcp_fwd_stage;
+void tcp_bind(struct path *p, int at, struct path *q, int to);
+uint64_t tcp_passed(struct path *p, int at);
 
 /* isn.c, port.c, cookie.c, icmp.c */
 uint64_t tcp_siphash(const uint64_t key[2], const void *data, size_t n);

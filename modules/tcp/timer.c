@@ -160,7 +160,8 @@ static void life_fire(struct kernel *k, struct timer *t)
         tcb_end_check(c);
         return;
     }
-    if (keep && tcb_synchronised(c) && quiet >= keep + c->probes * setting(c, "keepintvl"))
+    bool ask = keep && quiet >= keep + c->probes * setting(c, "keepintvl");
+    if (ask && tcb_synchronised(c) && !c->sp_in && !c->sp_out) /* spliced: the hosts ask */
         keepalive(c);
     tcp_life_arm(c);
 }

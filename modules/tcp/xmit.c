@@ -5,7 +5,7 @@
  * which is like a loss on the wire: nothing changes and a timer tries again.
  */
 #include "kernel/services.h"
-#include "modules/tcp/tcp.h"
+#include "modules/tcp/spliced.h"
 #include "modules/wire/cksum.h"
 #include "modules/wire/ip4.h"
 
@@ -56,8 +56,7 @@ static uint16_t window_field(struct tcb *c, bool syn)
     uint32_t promised = c->rcv_adv - c->rcv_nxt;
     if (wnd > most)
         wnd = most > promised ? most : promised;
-    /* Rounded up: rounding down would take back what was promised (RFC 7323 2.4). */
-    uint32_t field = (wnd + (1U << scale) - 1) >> scale;
+    uint32_t field = splice_field(c, wnd, scale);
     if (field > 65535)
         field = 65535;
     if (seq_gt(c->rcv_nxt + (field << scale), c->rcv_adv))
@@ -65,39 +64,74 @@ static uint16_t window_field(struct tcb *c, bool syn)
     return (uint16_t)field;
 }
 
-static uint32_t options(struct tcb *c, bool syn, uint8_t *out)
+void tcp_stamp_learn(struct tcb *c, uint32_t value)
 {
-    struct kernel *k = tcb_kernel(c);
-    struct tcp_opts o = {
-        .has_ts = c->ts_ok, .tsval = tcp_ts_clock(k) + c->ts_offset, .tsecr = c->ts_recent};
+    if (c->ts_lost && !c->ts_bound)
+        c->ts_offset = value - tcp_ts_clock(tcb_kernel(c));
+    if (c->ts_lost || !c->ts_stamped || seq_gt(value, c->ts_sent))
+        c->ts_sent = value;
+    c->ts_lost = false;
+    c->ts_stamped = true;
+}
+
+/* Time stamps of one connection come from two clocks while it is the outbound side of a splice:
+ * ours stands still then (spec flow-splicing 8.1). */
+static uint32_t stamp(struct tcb *c, const struct segment *as)
+{
+    uint32_t now = tcp_ts_clock(tcb_kernel(c)) + c->ts_offset;
+    if (as)
+        now = as->o.tsval + c->sp_out->ts_off;
+    else if (c->sp_out && c->sp_out->state >= SPLICE_FORWARDING && !c->ts_lost)
+        now = c->ts_sent;
+    if (as && c->ts_stamped && seq_lt(now, c->ts_sent)) /* it has waited, or was overtaken */
+        now = c->ts_sent;
+    tcp_stamp_learn(c, now);
+    return now;
+}
+
+/* RFC 7323 4.3, or what the far host of a splice has echoed. */
+static uint32_t echo(const struct tcb *c)
+{
+    return c->sp_in && c->sp_in->has_echo ? c->sp_in->echo : c->ts_new ? 0 : c->ts_recent;
+}
+
+static uint32_t options(struct tcb *c, bool syn, const struct segment *as, uint8_t *out)
+{
+    struct tcp_opts o = {.has_ts = c->ts_ok, .tsecr = echo(c)};
+    if (c->ts_ok)
+        o.tsval = stamp(c, as);
     if (syn) {
         uint32_t most = c->mtu - 40U;
         uint64_t set = conf_number(&c->n->conf, "mss");
+        if (c->bound && c->bound->state >= TCP_SYN_RECEIVED && c->bound->peer_mss < most)
+            most = c->bound->peer_mss; /* what the other host takes: spec decisions 3 */
         o.mss = (uint16_t)(set && set < most ? set : most);
         o.sack_ok = c->sack_ok;
         o.wscale = c->ws_ok ? c->rcv_scale : TCP_WSCALE_NONE;
         return options_build_syn(out, &o);
     }
-    if (c->sack_ok && c->reass)
+    if (c->sack_ok && c->sp_in && c->sp_in->nsack) {
+        o.nsack = c->sp_in->nsack;
+        for (uint8_t i = 0; i < o.nsack; i++)
+            o.sack[i] = c->sp_in->sack[i];
+    } else if (c->sack_ok && c->reass && !splice_forwards(c)) {
         o.nsack = reass_blocks(c->reass, o.sack, TCP_SACK_BLOCKS);
+    }
     return options_build(out, &o);
 }
 
-bool tcp_transmit(struct tcb *c, uint32_t seq, uint32_t len, uint8_t flags)
+bool tcp_emit(struct tcb *c, struct msg *m, uint32_t seq, uint8_t flags, const struct segment *as)
 {
-    /* The kernel pays: the segment may lie on a ring, or wait for a neighbour, longer than we live.
-     */
-    struct msg *m = payload(c, &tcb_kernel(c)->pool, seq, len);
-    if (!m)
-        return false;
+    uint32_t len = m->total;
     bool syn = flags & TCP_SYN;
     uint8_t opt[TCP_OPTIONS_MAX];
     struct segment g = {.sport = c->local.port,
                         .dport = c->remote.port,
                         .seq = seq,
                         .ack = c->rcv_nxt,
-                        .flags = flags};
-    uint32_t nopt = flags & TCP_RST ? 0 : options(c, syn, opt);
+                        .flags = flags,
+                        .urgent = as ? as->urgent : 0};
+    uint32_t nopt = flags & TCP_RST ? 0 : options(c, syn, as, opt);
     g.wnd = flags & TCP_RST ? 0 : window_field(c, syn);
     if (!segment_build(m, &g, opt, nopt, c->pseudo)) {
         msg_free(m);
@@ -116,17 +150,34 @@ bool tcp_transmit(struct tcb *c, uint32_t seq, uint32_t len, uint8_t flags)
     return true;
 }
 
+bool tcp_transmit(struct tcb *c, uint32_t seq, uint32_t len, uint8_t flags)
+{
+    /* The kernel pays: the segment may lie on a ring, or wait for a neighbour, longer than we live.
+     */
+    struct msg *m = payload(c, &tcb_kernel(c)->pool, seq, len);
+    return m && tcp_emit(c, m, seq, flags, NULL);
+}
+
+uint32_t tcb_seq_now(const struct tcb *c)
+{
+    bool spliced = c->sp_out && c->sp_out->state >= SPLICE_FORWARDING;
+    return spliced ? seq_max(c->snd_max, c->sp_out->max) : c->snd_max;
+}
+
 void tcp_send_ack(struct tcb *c)
 {
     c->ack_now = false;
-    if (!tcp_transmit(c, c->snd_max, 0, TCP_ACK))
+    if (!tcp_transmit(c, tcb_seq_now(c), 0, TCP_ACK))
         tcp_delack_arm(c); /* no memory: a little later */
 }
 
 void tcp_send_reset(struct tcb *c)
 {
     tcb_count(c, STAT_RST_OUT);
-    (void)tcp_transmit(c, c->snd_max, 0, TCP_RST | TCP_ACK);
+    uint32_t seq = tcb_seq_now(c);
+    if (seq_gt(seq, c->snd_una + c->snd_wnd)) /* it would not be believed: RFC 9293 3.10.7.4 */
+        seq = c->snd_una;
+    (void)tcp_transmit(c, seq, 0, TCP_RST | TCP_ACK);
 }
 
 /* The proxy has taken bytes: say so when the right edge moves by a good piece (RFC 9293

@@ -20,6 +20,15 @@ enum {
     TCP_HEADER_MIN = 20,
 };
 
+enum { /* header flags, RFC 9293 3.1; the reserved bits are never looked at (RFC 3360) */
+       TCP_FIN = 0x01,
+       TCP_SYN = 0x02,
+       TCP_RST = 0x04,
+       TCP_PSH = 0x08,
+       TCP_ACK = 0x10,
+       TCP_URG = 0x20,
+};
+
 enum { PORTS_LEN = 4 }; /* TCP and UDP begin with both ports */
 
 #endif

@@ -38,7 +38,7 @@ static status_t join_action(struct path *a, struct span at)
 
 const struct rule join_rule = {
     .name = "join",
-    .inverse = "none: a joined path is as good as two for everything that follows",
+    .inverse = "split",
     .when = NOTE_OPENED,
     .guard = join_guard,
     .action = join_action,

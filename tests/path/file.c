@@ -228,7 +228,7 @@ static bool expect_path(struct stage *s, char *line, bool none)
     const char *name = word_next(&line);
     unsigned long count = 0, want = strtoul(line, NULL, 10);
     for (uint32_t i = 0; i < s->k->paths_size; i++)
-        count += s->k->paths[i] && strcmp(s->k->paths[i]->shape->name, name) == 0;
+        count += path_at(s->k, i) && strcmp(path_at(s->k, i)->shape->name, name) == 0;
     if (none ? count == 0 : want ? count == want : count > 0)
         return true;
     stage_command(s, "show paths");
@@ -290,17 +290,7 @@ static bool silence(struct stage *s, const char *line)
     if (!stage_run(s, simworld_now(s->world) + ns))
         return false;
     s->last = simworld_now(s->world);
-    for (int i = 0; i < s->nhosts; i++) {
-        struct heard *f = host_next(&s->host[i]);
-        struct packet p;
-        char text[512], why[TEXT_MAX];
-        if (!f)
-            continue;
-        packet_read(f->bytes, f->n, &p, why);
-        packet_text(&p, text, sizeof text);
-        return stage_fail(s, "%s got what was not expected: %s", s->host[i].name, text);
-    }
-    return true;
+    return stage_quiet(s);
 }
 
 static bool line_run(struct file *f, char *line, uint64_t bump);

@@ -62,9 +62,8 @@ struct stage {
     } start;
     uint64_t drops[DROP_COUNT]; /* expected so far */
     bool allowed[DROP_COUNT];
-    uint64_t last; /* ns: when the last line happened */
-    char text[65536];
-    size_t ntext; /* of the last command */
+    uint64_t last;    /* ns: when the last line happened */
+    char text[65536]; /* what the last command said */
     char why[WHY];
 };
 
@@ -74,6 +73,7 @@ void stage_host(struct stage *s, const struct host *h); /* before stage_boot */
 bool stage_shutdown(struct stage *s, const char *line); /* `quit`, and what it sends */
 bool stage_end(struct stage *s); /* balance of drops, frames, pools; frees everything */
 bool stage_run(struct stage *s, uint64_t until_ns);
+bool stage_quiet(struct stage *s); /* fails when a host has got a frame that nobody expected */
 bool stage_fail(struct stage *s, const char *format, ...) PRINTF(2); /* always false */
 struct host *host_named(struct stage *s, const char *name);          /* NULL: none */
 struct heard *host_next(struct host *h);                             /* NULL: nothing new */

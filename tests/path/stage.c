@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/console.h"
 #include "tests/path/script.h"
-
-#include "kernel/show.h"
 
 enum { MEMORY = 32 << 20 };
 /* Long enough for TIME-WAIT, half-open connections and a router's caches to go by themselves. */
@@ -188,7 +187,7 @@ bool stage_run(struct stage *s, uint64_t until_ns)
     return !*s->why;
 }
 
-static bool frames_balance(struct stage *s)
+bool stage_quiet(struct stage *s)
 {
     for (int i = 0; i < s->nhosts; i++) {
         struct heard *f = host_next(&s->host[i]);
@@ -238,7 +237,7 @@ bool stage_shutdown(struct stage *s, const char *line)
 bool stage_end(struct stage *s)
 {
     bool booted = s->k && s->k->graph && !*s->why;
-    if (booted && frames_balance(s) && drops_balance(s) && !s->down) {
+    if (booted && stage_quiet(s) && drops_balance(s) && !s->down) {
         s->over = true;
         if (stage_run(s, simworld_now(s->world) + settle_ns))
             pools_balance(s);
@@ -256,28 +255,7 @@ bool stage_end(struct stage *s)
     return !*s->why;
 }
 
-struct capture {
-    struct show show;
-    struct stage *s;
-};
-
-static void capture_put(struct show *show, const char *text, size_t n)
-{
-    struct stage *s = CONTAINER(show, struct capture, show)->s;
-    if (n >= sizeof s->text - s->ntext)
-        n = sizeof s->text - 1 - s->ntext;
-    memcpy(s->text + s->ntext, text, n);
-    s->ntext += n;
-    s->text[s->ntext] = 0;
-}
-
 const char *stage_command(struct stage *s, const char *line)
 {
-    struct capture c = {{capture_put}, s};
-    char copy[256];
-    snprintf(copy, sizeof copy, "%s", line);
-    s->ntext = 0;
-    s->text[0] = 0;
-    command(s->k, copy, &c.show);
-    return s->text;
+    return capture_command(s->k, line, s->text, sizeof s->text);
 }

@@ -257,7 +257,7 @@ static uint32_t app_backlog(struct node *n)
     return 128;
 }
 
-static const struct proxy_ops app_ops = {app_listens, app_backlog};
+static const struct proxy_ops app_ops = {app_listens, app_backlog, NULL};
 
 const struct module app_module = {
     .name = "app",
@@ -292,8 +292,8 @@ uint16_t app_connect(struct kernel *k, struct end *e, uint32_t to, uint16_t port
 /* The graph of a host is put together here, so that no image carries a test's module. */
 const struct graph *app_graph(const struct graph *like)
 {
-    static const char *const names[] = {"eth", "arp", "ip", "tcp"};
-    static struct graph_node nodes[5];
+    static const char *const names[] = {"eth", "arp", "ip", "icmp", "tcp"};
+    static struct graph_node nodes[6];
     static struct graph graph_host;
     extern const struct path_maker local_paths;
     static const struct path_maker *const makers[] = {&local_paths, NULL};
@@ -301,13 +301,13 @@ const struct graph *app_graph(const struct graph *like)
     static const struct {
         uint8_t node;
         uint32_t key;
-    } down[] = {{0, 0}, {0, 0x0806}, {0, 0x0800}, {2, 6}, {3, 0}}; /* eth has none */
-    for (int i = 0; i < 4; i++)
+    } down[] = {{0, 0}, {0, 0x0806}, {0, 0x0800}, {2, 1}, {2, 6}, {4, 0}}; /* eth has none */
+    for (int i = 0; i < 5; i++)
         for (int j = like->nnodes - 1; j >= 0; j--)
             if (strcmp(like->nodes[j].module->name, names[i]) == 0)
                 nodes[i] = like->nodes[j];
-    nodes[4] = (struct graph_node){.name = "app", .module = &app_module, .settings = none};
-    for (int i = 0; i < 5; i++) {
+    nodes[5] = (struct graph_node){.name = "app", .module = &app_module, .settings = none};
+    for (int i = 0; i < 6; i++) {
         nodes[i].ndown = i > 0;
         nodes[i].down[0].node = down[i].node;
         nodes[i].down[0].key = down[i].key;
@@ -316,7 +316,7 @@ const struct graph *app_graph(const struct graph *like)
     graph_host.name = "sim-host";
     graph_host.purpose = "a host with an application on our TCP";
     graph_host.nodes = nodes;
-    graph_host.nnodes = 5;
+    graph_host.nnodes = 6;
     graph_host.makers = makers;
     graph_host.rules = NULL;
     return &graph_host;

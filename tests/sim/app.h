@@ -16,7 +16,7 @@ typedef struct end *app_accept_fn(void *arg, uint16_t peer_port);
 
 void app_listen(struct kernel *k, app_accept_fn *accept, void *arg);
 uint16_t app_connect(struct kernel *k, struct end *e, uint32_t to, uint16_t port); /* our port */
-/* A host with one card, made of the modules of the graph `like`: eth, arp, ip, tcp, app. */
+/* A host with one card, made of the modules of the graph `like`: eth, arp, ip, icmp, tcp, app. */
 const struct graph *app_graph(const struct graph *like);
 
 #endif

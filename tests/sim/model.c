@@ -80,17 +80,44 @@ void model_send(struct model *m, uint32_t to, uint8_t *segment, size_t n)
     frame_send(m, m->gateway_mac, 0x0800, f, ETH + IP + n);
 }
 
+static void damaged(struct model *m)
+{
+    if (m->conf.undamaged)
+        m->wrong = "sends a wrong checksum";
+}
+
+/* RFC 1191: a datagram of ours did not fit; what is quoted must be ours. */
+static void icmp_input(struct model *m, const uint8_t *icmp, size_t n)
+{
+    const uint8_t *quoted = icmp + 8;
+    if (n < 8 + IP + 8 || sum_fold(sum_add(0, icmp, n)) != 0) {
+        damaged(m);
+        return;
+    }
+    if (icmp[0] == 3 && icmp[1] == 4 && quoted[0] == 0x45 && quoted[9] == 6 &&
+        get4(quoted + 12) == m->conf.ip)
+        mconn_too_long(m, get4(quoted + 16), quoted + IP, get2(icmp + 6));
+}
+
 static void ip_input(struct model *m, const uint8_t *ip, size_t n)
 {
     if (n < IP || ip[0] >> 4 != 4)
         return;
     size_t header = (ip[0] & 15U) * 4U, total = get2(ip + 2);
-    if (header < IP || total < header || total > n || sum_fold(sum_add(0, ip, header)) != 0)
+    if (header < IP || total < header || total > n || sum_fold(sum_add(0, ip, header)) != 0) {
+        damaged(m);
         return;
-    if (get4(ip + 16) != m->conf.ip || ip[9] != 6 || get2(ip + 6) & 0x3fff)
+    }
+    if (get4(ip + 16) != m->conf.ip || get2(ip + 6) & 0x3fff)
         return;
-    if (total - header < 20 || tcp_sum(get4(ip + 12), get4(ip + 16), ip + header, total - header))
+    if (ip[9] == 1)
+        icmp_input(m, ip + header, total - header);
+    if (ip[9] != 6)
         return;
+    if (total - header < 20 || tcp_sum(get4(ip + 12), get4(ip + 16), ip + header, total - header)) {
+        damaged(m);
+        return;
+    }
     mconn_input(m, get4(ip + 12), ip + header, total - header);
 }
 
@@ -116,7 +143,7 @@ void model_init(struct model *m, const struct model_conf *c, struct simworld *w,
     m->link = l;
     m->end = end;
     m->next_port = 40000;
-    m->iss = c->ip * 2654435761U;
+    m->iss = c->iss;
     simlink_attach(l, end, frame_came, m);
 }
 

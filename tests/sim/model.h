@@ -2,15 +2,16 @@
 #ifndef TESTS_SIM_MODEL_H
 #define TESTS_SIM_MODEL_H
 /*
- * A host, written from RFC 9293, 1122, 7323 and 826 and from nothing of this tree: one address, one
- * link, ARP, and a TCP that is as simple as a correct one can be (go-back-N, no reassembly, a fixed
- * number of segments under way). It checks what the other side does: whoever acknowledges what was
- * never sent, or sends beyond the edge of the window, is wrong. Used by scene.c.
+ * A host, written from RFC 9293, 1122, 2018, 2883, 7323 and 826 and from nothing of this tree: one
+ * address, one link, ARP, and a TCP that is as simple as a correct one can be (go-back-N over what
+ * was not SACKed, a fixed number of segments under way). It checks what the other side does
+ * (modelwatch.c): whoever acknowledges what was never sent, sends beyond the edge of the window or
+ * takes a window back is wrong. Used by scene.c.
  */
 #include "drivers/hosted/sim.h"
 #include "tests/sim/end.h"
 
-enum { MODEL_CONNS = 64 };
+enum { MODEL_CONNS = 64, MODEL_RANGES = 16 };
 
 /* How this host's TCP is set up; by the scene. */
 struct model_conf {
@@ -19,13 +20,29 @@ struct model_conf {
     uint16_t mss;
     uint32_t buffer;     /* bytes of the receive buffer: the largest window */
     uint32_t flight;     /* segments under way at most */
+    uint32_t patience;   /* retransmissions in a row before it gives up; 0: never */
     uint64_t delack_ns;  /* longest delay of an acknowledgement; 0: none */
     bool wscale, stamps; /* RFC 7323 */
-    bool sackok;         /* says that it would read SACK blocks */
+    uint8_t scale;       /* shift at least, when wscale */
+    uint32_t clock;      /* first time stamp */
+    uint64_t tick_ns;    /* of the clock for time stamps */
+    bool sackok, dsack;  /* RFC 2018; says what came twice, RFC 2883 */
+    bool keeps;          /* what comes out of order, though it may not be able to say so */
+    bool crooked;        /* options are laid out as seldom as is right: SACK first, NOPs behind */
+    uint32_t iss;        /* of the first connection */
     uint64_t msl_ns;
+    /* What its checks may rely on. */
+    bool ordered;    /* no frame overtakes or comes twice, on any link between the hosts */
+    bool undamaged;  /* none is damaged */
+    uint32_t slack;  /* bytes: units of windows, by which rounding may move an edge */
+    uint32_t beyond; /* bytes: a window of less than that may have been rounded up on its way */
 };
 
 struct model;
+
+struct range { /* of sequence numbers */
+    uint32_t left, right;
+};
 
 enum mstate {
     M_CLOSED,
@@ -54,11 +71,21 @@ struct mconn {
     uint16_t mss;
     uint8_t snd_scale, rcv_scale;
     bool stamps, scaled, fin_got, fin_told;
-    uint32_t ts_recent;
-    unsigned tries, dups, owed;       /* retransmissions in a row; equal ACKs; segments to ack */
-    uint32_t went_back;               /* snd_una when it last went back for equal ACKs */
-    uint64_t rto_at, ack_at, wait_at; /* ns; 0: not armed */
-    uint64_t event_at;                /* ns of the earliest event that is asked for; 0: none */
+    uint32_t ts_recent, first_stamp;
+    bool sack;
+    struct range held[MODEL_RANGES]; /* of the peer's bytes, out of order; the newest first */
+    struct range twice;              /* came again, to be told once; empty: none */
+    struct range had[MODEL_RANGES];  /* of ours, SACKed by the peer; in order */
+    int nheld, nhad;
+    unsigned tries, again, dups, owed; /* for the next time-out; in a row; equal ACKs; to ack */
+    uint32_t went_back;                /* snd_una when it last went back for equal ACKs */
+    uint64_t rto_at, ack_at, wait_at;  /* ns; 0: not armed */
+    uint64_t event_at;                 /* ns of the earliest event that is asked for; 0: none */
+    struct {                           /* modelwatch.c's: what the peer has said so far */
+        bool any, stamped;
+        uint32_t ack, edge; /* highest; right edge ever */
+        uint32_t stamp;     /* newest */
+    } said;
 };
 
 struct model {
@@ -77,6 +104,7 @@ struct model {
     int nconn;
     bool gone;         /* the host has been switched off */
     const char *wrong; /* the first thing that the other side must not do */
+    char text[200];    /* of it */
 };
 
 /* m is the caller's and outlives the world. accept may be NULL. */
@@ -88,7 +116,10 @@ bool model_idle(const struct model *m); /* no connection, not even TIME-WAIT */
 
 /* model.c's, for modeltcp.c: a TCP segment (header and payload) goes out in a datagram. */
 void model_send(struct model *m, uint32_t to, uint8_t *segment, size_t n);
-/* modeltcp.c's, for model.c: a segment with a good checksum has come. */
+/* modeltcp.c's, for model.c: a segment of ours was longer than that MTU allows (its first 8 bytes).
+ */
+void mconn_too_long(struct model *m, uint32_t to, const uint8_t *quoted, unsigned mtu);
+/* A segment with a good checksum has come. */
 void mconn_input(struct model *m, uint32_t from, const uint8_t *segment, size_t n);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The model host's TCP: what goes out, its timers, and the application behind it. A retransmission
- * time-out doubles from 300 ms to 8 s and never gives up: how long a test lasts is the scene's
- * business. No congestion control: `flight` segments at most.
+ * time-out doubles from 300 ms to 8 s, and it gives up as late as the scene says. No congestion
+ * control: `flight` segments at most.
  */
 #include "tests/sim/modelout.h"
 
@@ -11,7 +11,7 @@
 
 #include "tests/sim/bytes.h"
 
-enum { RTO_FIRST_MS = 300, RTO_MAX_MS = 8000, HEADER_MAX = 60, DATA_MAX = 1460 };
+enum { RTO_FIRST_MS = 300, RTO_MAX_MS = 8000, HEADER_MAX = 60, DATA_MAX = 1460, ISS_STEP = 20011 };
 
 static uint64_t now_of(const struct mconn *c)
 {
@@ -30,12 +30,19 @@ struct mconn *mconn_make(struct model *m, struct end *e, uint32_t peer, uint16_t
     c->peer_port = peer_port;
     c->port = port;
     c->mss = 536;
-    c->iss = m->iss += 0x01234567;
+    c->iss = m->iss += ISS_STEP;
     c->snd_una = c->snd_nxt = c->snd_max = c->iss;
     c->buffer = calloc(1, m->conf.buffer + 1);
+    c->rcv_scale = m->conf.wscale ? m->conf.scale : 0;
     while (m->conf.wscale && m->conf.buffer >> c->rcv_scale > 65535)
         c->rcv_scale++;
+    c->first_stamp = mconn_stamp(c);
     return c;
+}
+
+uint32_t mconn_stamp(const struct mconn *c)
+{
+    return c->host->conf.clock + (uint32_t)(now_of(c) / c->host->conf.tick_ns);
 }
 
 uint32_t mconn_edge(const struct mconn *c)
@@ -43,11 +50,17 @@ uint32_t mconn_edge(const struct mconn *c)
     return c->rcv_nxt + (c->host->conf.buffer - c->unread);
 }
 
-/* The window to be offered; its edge moves by something worth while (RFC 9293 3.8.6.2.2). */
+/* By how much an edge has to move to be told (RFC 9293 3.8.6.2.2). */
+static uint32_t worth_telling(const struct mconn *c)
+{
+    uint32_t worth = c->host->conf.buffer / 2;
+    worth = worth < c->mss ? worth : c->mss;
+    return worth > 1U << c->rcv_scale ? worth : 1U << c->rcv_scale;
+}
+
 static uint32_t window(struct mconn *c)
 {
-    uint32_t edge = mconn_edge(c), worth = c->host->conf.buffer / 2;
-    worth = worth < c->mss ? worth : c->mss;
+    uint32_t edge = mconn_edge(c), worth = worth_telling(c);
     uint32_t wnd = edge - c->rcv_edge >= worth || seq_before(c->rcv_edge, c->rcv_nxt)
                        ? edge - c->rcv_nxt
                        : c->rcv_edge - c->rcv_nxt;
@@ -58,37 +71,63 @@ static uint32_t window(struct mconn *c)
     return wnd;
 }
 
-static size_t options_put(const struct mconn *c, uint8_t *t, unsigned flags)
+static size_t stamps_put(const struct mconn *c, uint8_t *option)
+{
+    option[0] = 8;
+    option[1] = 10;
+    put4(option + 2, mconn_stamp(c));
+    put4(option + 6, c->ts_recent);
+    return 10;
+}
+
+/* Without SYN. As everybody does, NOP NOP first; or crooked: SACK before the stamps, padded behind
+ * (RFC 9293 3.1 knows no order). room: bytes that options may take. */
+static size_t options_put(struct mconn *c, uint8_t *t, size_t room)
+{
+    bool crooked = c->host->conf.crooked;
+    size_t n = 0, stamps = c->stamps ? 12 : 0;
+    room = room < 40 ? room : 40;
+    if (!crooked && c->stamps) {
+        t[n] = t[n + 1] = 1;
+        n += 2 + stamps_put(c, t + n + 2);
+    }
+    size_t blocks =
+        room < stamps + 12 ? 0 : mconn_blocks_put(c, t + n + (crooked ? 0 : 2), room - stamps - 2);
+    if (blocks && !crooked)
+        t[n] = t[n + 1] = 1;
+    n += blocks && !crooked ? blocks + 2 : blocks;
+    if (crooked && c->stamps)
+        n += stamps_put(c, t + n);
+    while (n % 4)
+        t[n++] = 1;
+    return n;
+}
+
+static size_t options_syn_put(const struct mconn *c, uint8_t *t)
 {
     const struct model_conf *conf = &c->host->conf;
     size_t n = 20;
-    bool first = flags & SYN && c->state != M_SYN_RECEIVED; /* else: what was agreed */
-    if (flags & SYN) {
-        t[n] = 2;
-        t[n + 1] = 4;
-        put2(t + n + 2, conf->mss);
+    bool first = c->state != M_SYN_RECEIVED; /* else: what was agreed */
+    t[n] = 2;
+    t[n + 1] = 4;
+    put2(t + n + 2, conf->mss);
+    n += 4;
+    if (first ? conf->wscale : c->scaled) {
+        t[n] = 1;
+        t[n + 1] = 3;
+        t[n + 2] = 3;
+        t[n + 3] = c->rcv_scale;
         n += 4;
-        if (first ? conf->wscale : c->scaled) {
-            t[n] = 1;
-            t[n + 1] = 3;
-            t[n + 2] = 3;
-            t[n + 3] = c->rcv_scale;
-            n += 4;
-        }
-        if (conf->sackok) {
-            t[n] = t[n + 1] = 1;
-            t[n + 2] = 4;
-            t[n + 3] = 2;
-            n += 4;
-        }
+    }
+    if (first ? conf->sackok : c->sack) {
+        t[n] = t[n + 1] = 1;
+        t[n + 2] = 4;
+        t[n + 3] = 2;
+        n += 4;
     }
     if (first ? conf->stamps : c->stamps) {
         t[n] = t[n + 1] = 1;
-        t[n + 2] = 8;
-        t[n + 3] = 10;
-        put4(t + n + 4, (uint32_t)(now_of(c) / MS) + 1);
-        put4(t + n + 8, c->ts_recent);
-        n += 12;
+        n += 2 + stamps_put(c, t + n + 2);
     }
     return n;
 }
@@ -96,7 +135,8 @@ static size_t options_put(const struct mconn *c, uint8_t *t, unsigned flags)
 static void transmit(struct mconn *c, uint32_t seq, unsigned flags, uint32_t len)
 {
     uint8_t t[HEADER_MAX + DATA_MAX] = {0};
-    size_t header = options_put(c, t, flags);
+    /* A full segment has no room for blocks; they go with those that are smaller (RFC 6691). */
+    size_t header = flags & SYN ? options_syn_put(c, t) : 20 + options_put(c, t + 20, c->mss - len);
     uint32_t wnd;
     put2(t, c->port);
     put2(t + 2, c->peer_port);
@@ -173,12 +213,22 @@ void mconn_answer_reset(struct model *m, uint32_t to, uint16_t to_port, uint16_t
     model_send(m, to, t, sizeof t);
 }
 
+/* Bytes of the buffer in use: unread ones, holes, and what came out of order. */
+static size_t filled(const struct mconn *c)
+{
+    uint32_t right = c->rcv_nxt;
+    for (int i = 0; i < c->nheld; i++)
+        if (seq_before(right, c->held[i].right))
+            right = c->held[i].right;
+    return c->unread + (right - c->rcv_nxt);
+}
+
 static void read_some(struct mconn *c)
 {
     uint64_t now = now_of(c), n;
     while ((n = end_takes(c->end, now, c->unread)) > 0) {
         end_push(c->end, now, c->buffer, n);
-        memmove(c->buffer, c->buffer + n, c->unread - n);
+        memmove(c->buffer, c->buffer + n, filled(c) - n);
         c->unread -= (uint32_t)n;
     }
     if (c->fin_got && !c->fin_told && !c->unread) {
@@ -191,8 +241,7 @@ static void read_some(struct mconn *c)
         return;
     }
     /* The window has opened by half the buffer or a segment: tell. */
-    uint32_t worth = c->host->conf.buffer / 2 < c->mss ? c->host->conf.buffer / 2 : c->mss;
-    if (!c->fin_got && mconn_edge(c) - c->rcv_edge >= (worth ? worth : 1) &&
+    if (!c->fin_got && mconn_edge(c) - c->rcv_edge >= worth_telling(c) &&
         (c->rcv_edge - c->rcv_nxt) * 2 <= c->host->conf.buffer)
         c->owed = 2;
 }
@@ -218,13 +267,15 @@ static void send_some(struct mconn *c)
 {
     if (c->state < M_ESTABLISHED || c->state >= M_TIME_WAIT)
         return;
-    uint32_t last = c->iss + 1 + (uint32_t)c->end->sent; /* behind the last byte */
+    uint32_t gap, last = c->iss + 1 + (uint32_t)c->end->sent; /* behind the last byte */
     uint32_t most = (uint32_t)c->host->conf.flight * c->mss, mss = c->mss - (c->stamps ? 12U : 0U);
     uint32_t edge = c->snd_una + (c->snd_wnd < most ? c->snd_wnd : most);
-    while (seq_before(c->snd_nxt, last) && seq_before(c->snd_nxt, edge)) {
+    while ((gap = mconn_gap(c, &c->snd_nxt)) && seq_before(c->snd_nxt, last) &&
+           seq_before(c->snd_nxt, edge)) {
         uint32_t n = last - c->snd_nxt;
         n = n < edge - c->snd_nxt ? n : edge - c->snd_nxt;
         n = n < mss ? n : mss;
+        n = n < gap ? n : gap;
         transmit(c, c->snd_nxt, ACK | (c->snd_nxt + n == last ? (unsigned)PSH : 0U), n);
         c->snd_nxt += n;
     }
@@ -247,7 +298,12 @@ static bool waiting(const struct mconn *c)
 static void time_out(struct mconn *c)
 {
     c->tries += c->tries < 10;
+    if (++c->again > c->host->conf.patience && c->host->conf.patience) {
+        mconn_end(c, true); /* RFC 9293 3.8.3, R2 */
+        return;
+    }
     c->dups = 0;
+    c->nhad = 0; /* RFC 2018 8 */
     mconn_resend(c);
     if (c->state >= M_ESTABLISHED && c->snd_wnd == 0) { /* 3.8.6.1: probe with one byte */
         uint32_t last = c->iss + 1 + (uint32_t)c->end->sent;
@@ -271,6 +327,8 @@ static void event(void *arg)
     if (c->rto_at && c->rto_at <= now) {
         c->rto_at = 0;
         time_out(c);
+        if (c->state == M_CLOSED)
+            return;
     }
     if (c->ack_at && c->ack_at <= now)
         c->owed = 2;

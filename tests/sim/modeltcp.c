@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The model host's TCP: what comes in (RFC 9293 3.10.7). modelout.c has the other half. It keeps
- * segments in order only, so a gap costs a retransmission; RFC 5961 against blind resets.
+ * The model host's TCP: what comes in (RFC 9293 3.10.7). modelout.c has the other half. RFC 5961
+ * against blind resets.
  */
 #include "tests/sim/modelout.h"
 
@@ -10,16 +10,11 @@
 
 #include "tests/sim/bytes.h"
 
-struct segment {
-    uint32_t seq, ack, wnd; /* wnd unscaled */
-    unsigned flags;
-    const uint8_t *data;
-    uint32_t len; /* bytes of data */
-    uint16_t mss;
-    int scale; /* -1: no such option */
-    bool stamped;
-    uint32_t tsval, tsecr;
-};
+static void blocks_parse(const uint8_t *at, size_t len, struct segment *s)
+{
+    for (size_t i = 2; i + 8 <= len && s->nblocks < SACK_BLOCKS; i += 8)
+        s->block[s->nblocks++] = (struct range){get4(at + i), get4(at + i + 4)};
+}
 
 static bool segment_parse(const uint8_t *t, size_t n, struct segment *s)
 {
@@ -39,6 +34,10 @@ static bool segment_parse(const uint8_t *t, size_t n, struct segment *s)
             s->mss = (uint16_t)get2(t + at + 2);
         if (t[at] == 3 && len == 3)
             s->scale = t[at + 2] < 14 ? t[at + 2] : 14;
+        if (t[at] == 4 && len == 2)
+            s->sackok = true;
+        if (t[at] == 5)
+            blocks_parse(t + at, len, s);
         if (t[at] == 8 && len == 10) {
             s->stamped = true;
             s->tsval = get4(t + at + 2);
@@ -58,6 +57,7 @@ static void options_agree(struct mconn *c, const struct segment *s)
     if (!c->scaled)
         c->rcv_scale = 0;
     c->stamps = conf->stamps && s->stamped;
+    c->sack = conf->sackok && s->sackok;
     if (c->stamps)
         c->ts_recent = s->tsval;
 }
@@ -74,7 +74,7 @@ static void window_update(struct mconn *c, const struct segment *s)
 static void opened(struct mconn *c)
 {
     c->state = M_ESTABLISHED;
-    c->tries = 0;
+    c->tries = c->again = 0;
     end_opened(c->end);
 }
 
@@ -124,20 +124,6 @@ static bool acceptable(const struct mconn *c, const struct segment *s)
     return seq_before(c->rcv_nxt, end) && seq_before(s->seq, edge);
 }
 
-static void watch_other(struct mconn *c, const struct segment *s)
-{
-    struct model *m = c->host;
-    if (s->flags & ACK && seq_before(c->snd_max, s->ack) && !(s->flags & RST))
-        m->wrong = "acknowledges what was never sent";
-    /* One byte beyond the edge is a probe of a closed window (RFC 9293 3.8.6.1). */
-    if (s->len > 1 && seq_before(c->rcv_edge, s->seq + s->len))
-        m->wrong = "sends beyond the window that it was offered";
-    if (s->len > (uint32_t)m->conf.mss - (c->stamps ? 12U : 0U))
-        m->wrong = "sends more than the MSS that it was offered";
-    if (c->stamps && !s->stamped && !(s->flags & RST))
-        m->wrong = "leaves out the time stamp that it agreed to (RFC 7323 3.2)";
-}
-
 /* 3.10.7.4, fifth; false: the segment is not to be looked at any more */
 static bool ack_input(struct mconn *c, const struct segment *s)
 {
@@ -155,15 +141,17 @@ static bool ack_input(struct mconn *c, const struct segment *s)
         c->snd_una = s->ack;
         if (seq_before(c->snd_nxt, s->ack))
             c->snd_nxt = s->ack;
-        c->tries = c->dups = 0;
+        c->tries = c->again = c->dups = 0;
         c->rto_at = 0;
     } else if (s->ack == c->snd_una && c->snd_una != c->snd_max && !s->len && ++c->dups == 3 &&
                c->went_back != c->snd_una) {
         c->went_back = c->snd_una;
         c->snd_nxt = c->snd_una; /* once for each loss, and from there on */
     }
-    if (seq_upto(c->snd_una, s->ack) && seq_upto(s->ack, c->snd_max))
+    if (seq_upto(c->snd_una, s->ack) && seq_upto(s->ack, c->snd_max)) {
         window_update(c, s);
+        mconn_sacked(c, s);
+    }
     bool fin_acked = c->end->shut && c->snd_una == c->iss + 2 + (uint32_t)c->end->sent;
     if (c->state == M_FIN_WAIT_1 && fin_acked)
         c->state = M_FIN_WAIT_2;
@@ -183,17 +171,23 @@ static void text_input(struct mconn *c, const struct segment *s)
     c->owed++;
     if (seq_before(c->rcv_nxt, s->seq) || c->fin_got) {
         c->owed = 2; /* out of order, or again: say at once what is missing */
+        if (!c->fin_got && (c->sack || c->host->conf.keeps))
+            mconn_hold(c, s->seq, s->data, s->len);
         return;
     }
     uint32_t n = s->len > skip ? s->len - skip : 0, room = mconn_edge(c) - c->rcv_nxt;
     bool whole = n <= room;
     n = whole ? n : room;
-    if (skip)
+    if (skip) {
         c->owed = 2;
+        c->twice = (struct range){s->seq, s->len > skip ? c->rcv_nxt : s->seq + s->len};
+    }
     if (n) {
         memcpy(c->buffer + c->unread, s->data + skip, n);
         c->unread += n;
         c->rcv_nxt += n;
+        c->owed = c->nheld ? 2 : c->owed; /* RFC 5681 4.2 */
+        mconn_held_due(c);
     }
     if (s->flags & FIN && whole && s->seq + s->len == c->rcv_nxt) {
         c->rcv_nxt++;
@@ -210,8 +204,10 @@ static void text_input(struct mconn *c, const struct segment *s)
 
 static void other_states(struct mconn *c, const struct segment *s)
 {
-    watch_other(c, s);
+    mconn_watch(c, s);
     if (!acceptable(c, s)) {
+        if (s->len && seq_upto(s->seq + s->len, c->rcv_nxt))
+            c->twice = (struct range){s->seq, s->seq + s->len};
         if (!(s->flags & RST))
             mconn_ack(c);
         if (c->state == M_TIME_WAIT && s->flags & FIN)
@@ -280,4 +276,24 @@ void mconn_input(struct model *m, uint32_t from, const uint8_t *t, size_t n)
         return;
     }
     listening(m, from, t, &s);
+}
+
+void mconn_too_long(struct model *m, uint32_t to, const uint8_t *quoted, unsigned mtu)
+{
+    for (int i = 0; i < m->nconn; i++) {
+        struct mconn *c = &m->conn[i];
+        uint32_t seq = get4(quoted + 4);
+        if (c->state == M_CLOSED || c->peer != to || c->port != get2(quoted) ||
+            c->peer_port != get2(quoted + 2))
+            continue;
+        if (seq_before(seq, c->iss) || !seq_before(seq, c->snd_max))
+            m->wrong = "sends an ICMP error about what was never sent";
+        if (seq_before(seq, c->snd_una) || c->state < M_ESTABLISHED || mtu < 68 + 40 ||
+            c->mss <= mtu - 40)
+            continue;
+        c->mss = (uint16_t)(mtu - 40);
+        c->snd_nxt = c->snd_una;
+        mconn_work(c);
+        return;
+    }
 }

@@ -2,11 +2,12 @@
 /*
  * The seeded simulation's program: a forwarder between a client and a server over bad links.
  *
- *     run [--graph G] [--seed N | --seeds FIRST:COUNT] [--trace PREFIX]
+ *     run [--graph G] [--seed N | --seeds FIRST:COUNT] [--trace PREFIX] [--set WORDS]
  *
- * Without --graph even seeds take firewall-1path and odd ones firewall-2path. A failing seed prints
- * one line `failed seed N GRAPH: why`; the last line is `ran ...` with what happened in all. A seed
- * that kills the process is reported by the signal's handler. Exit status 1: a seed has failed.
+ * Without --graph even seeds take firewall-1path and odd ones firewall-2path; G may name a
+ * treatment (firewall/off, /absorb, /hold, /concurrent). A failing seed prints one line `failed
+ * seed N GRAPH: why`; the last line is `ran ...` with what happened in all. A seed that kills the
+ * process is reported by the signal's handler. Exit status 1: a seed has failed.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -63,15 +64,47 @@ static void summary(const struct totals *t)
         printf("%s%s %llu", i ? ", " : "", story_name((enum story)i),
                (unsigned long long)t->story[i]);
     printf("), %llu model hosts of %llu; %llu connections (closed %llu, reset %llu, aborted %llu), "
-           "%llu bytes, %llu joins; %llu frames: lost %llu, doubled %llu, damaged %llu, "
+           "%llu bytes, %llu rules; %llu frames: lost %llu, doubled %llu, damaged %llu, "
            "reordered %llu, overflowed %llu\n",
            (unsigned long long)t->models, (unsigned long long)t->runs * 2,
            (unsigned long long)t->conns, (unsigned long long)t->closed,
            (unsigned long long)t->reset, (unsigned long long)t->aborted,
-           (unsigned long long)t->bytes, (unsigned long long)t->joined,
+           (unsigned long long)t->bytes, (unsigned long long)t->rules,
            (unsigned long long)t->frames, (unsigned long long)t->lost,
            (unsigned long long)t->doubled, (unsigned long long)t->damaged,
            (unsigned long long)t->reordered, (unsigned long long)t->overflowed);
+}
+
+/* Which transitions of the splice machine there were, and with how many bytes of ours where. */
+static void summary_splices(const struct totals *t)
+{
+    static const char *const events[SPLICE_EVENTS] = {"start buffered",
+                                                      "start unacknowledged",
+                                                      "start clean",
+                                                      "sent",
+                                                      "sent and acknowledged",
+                                                      "acknowledged",
+                                                      "FIN taken",
+                                                      "FIN acked",
+                                                      "FIN absorbed",
+                                                      "stopped",
+                                                      "broken",
+                                                      "expired"};
+    for (int from = 0; from < SPLICE_STATES; from++)
+        for (int ev = 0; ev < SPLICE_EVENTS; ev++)
+            if (t->splices.count[from][ev])
+                printf("transition %s, %s: %llu, with bytes received %llu, in the proxy %llu, "
+                       "to be sent %llu\n",
+                       splice_state_name((unsigned)from), events[ev],
+                       (unsigned long long)t->splices.count[from][ev],
+                       (unsigned long long)t->splices.with[from][ev][0],
+                       (unsigned long long)t->splices.with[from][ev][1],
+                       (unsigned long long)t->splices.with[from][ev][2]);
+    printf("spliced segments %llu, held %llu, dropped %llu; commands splice %llu, unsplice %llu\n",
+           (unsigned long long)t->splices.forwarded, (unsigned long long)t->splices.held,
+           (unsigned long long)t->splices.dropped, (unsigned long long)t->commands[0],
+           (unsigned long long)t->commands[1]);
+    printf("streams %016llx\n", (unsigned long long)t->sum);
 }
 
 int main(int argc, char **argv)
@@ -85,6 +118,8 @@ int main(int argc, char **argv)
             only = argv[i + 1];
         } else if (strcmp(argv[i], "--trace") == 0) {
             trace = argv[i + 1];
+        } else if (strcmp(argv[i], "--set") == 0) {
+            scene_settings = argv[i + 1];
         } else if (strcmp(argv[i], "--seed") == 0) {
             first = strtoull(argv[i + 1], NULL, 10);
             number = 1;
@@ -95,7 +130,7 @@ int main(int argc, char **argv)
             number = *colon == ':' ? strtoull(colon + 1, NULL, 10) : 1;
         } else {
             fprintf(stderr, "usage: run [--graph G] [--seed N | --seeds FIRST:COUNT] "
-                            "[--trace PREFIX]\n");
+                            "[--trace PREFIX] [--set WORDS]\n");
             return 2;
         }
     }
@@ -112,6 +147,7 @@ int main(int argc, char **argv)
         }
         fflush(stdout);
     }
+    summary_splices(&t);
     summary(&t);
     return good ? 0 : 1;
 }

@@ -10,12 +10,14 @@
 #include "modules/proxy/proxy.h"
 #include "modules/tcp/tcp.h"
 #include "tests/graphs.h"
+#include "tests/sim/fickle.h"
 
 enum {
     MEMORY = 16 << 20,
     WARM_S = 60,
     SETTLE_S = 900,
     LIMIT_S = 300000,
+    STUCK_S = 10000,      /* that long without a byte */
     LIMIT_LOST_S = 20000, /* when a reset may have been lost */
     AT_ONCE_S = 5,
     SERVER_PORT = 8080,
@@ -23,10 +25,17 @@ enum {
     SERVER_ADDR = 0x0a000202
 };
 
-static void fail(struct scene *s, const char *what, const char *who, int i)
+const char *scene_settings = "";
+
+void scene_fail(struct scene *s, const char *what, const char *who, int i)
 {
     if (!s->why[0])
         snprintf(s->why, sizeof s->why, "%s%s%.0d: %s", who, i ? " " : "", i, what);
+}
+
+static void fail(struct scene *s, const char *what, const char *who, int i)
+{
+    scene_fail(s, what, who, i);
 }
 
 /* --- building --- */
@@ -54,7 +63,7 @@ static struct pair *pair_of(struct scene *s, uint16_t port)
 {
     const struct kernel *k = s->box.k;
     for (uint32_t i = 0; i < k->paths_size; i++) {
-        const struct path *p = k->paths[i];
+        const struct path *p = path_at(k, i);
         for (int at = 0; p && at < p->shape->n; at++) {
             const struct tcb *c = tcb_at(p, at);
             if (!c || c->local.port != port || c->remote.port != SERVER_PORT)
@@ -75,6 +84,7 @@ static struct end *accepted(void *arg, uint16_t peer_port)
     if (!p || p->taken || (s->story == STORY_REFUSED && p != &s->pair[SCENE_CONNS]))
         return NULL;
     p->taken = true;
+    p->box_port = peer_port;
     return &p->server;
 }
 
@@ -91,25 +101,42 @@ static void peer_make(struct scene *s, int side, const struct graph *like)
     }
     snprintf(words, sizeof words,
              "ip.addr=eth0=10.0.%d.2/24 ip.route=default=10.0.%d.1 paths=64 flows=256 msl=120s "
-             "connect=3600s giveup=90h idle=%s halfidle=%s",
-             side + 1, side + 1, s->story == STORY_PLAIN ? "90h" : "400s",
-             s->story == STORY_PLAIN ? "90h" : "400s");
+             "connect=3600s giveup=%s idle=%s halfidle=%s",
+             side + 1, side + 1, s->story >= STORY_CLIENT_GONE ? "120s" : "90h",
+             s->story == STORY_PLAIN ? "90h" : "400s", s->story == STORY_PLAIN ? "90h" : "400s");
     machine_make(s, &p->machine, app_graph(like), words, side, 1);
     if (!s->why[0] && side)
         app_listen(p->machine.k, accepted, s);
 }
 
+/* "firewall/hold" */
+static const struct graph *graph_find(struct scene *s)
+{
+    size_t n = strcspn(s->graph, "/");
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)n, s->graph);
+    for (int t = TREAT_OFF; s->graph[n] && t < TREAT_COUNT; t++)
+        if (strcmp(s->graph + n + 1, treatment_name((enum treatment)t)) == 0)
+            s->treatment = (enum treatment)t;
+    const struct graph *g = graph_named(name);
+    if (!g || (s->graph[n] && !s->treatment))
+        fail(s, "no such graph or treatment", s->graph, 0);
+    return g && s->whims.fickle ? fickle_graph(s, g) : g;
+}
+
 static void build(struct scene *s, const char *trace)
 {
-    const struct graph *g = graph_named(s->graph);
-    char words[512], name[256];
-    if (!g) {
-        fail(s, "no such graph", s->graph, 0);
+    const struct graph *g = graph_find(s);
+    char words[768], name[256];
+    if (s->why[0])
         return;
-    }
     s->world = simworld_make();
+    whims_init(s);
     for (int l = 0; l < 2; l++) {
-        struct simlink_conf c = {.world = s->world, .seed = rng_next(&s->random)};
+        struct simlink_conf c = {.world = s->world,
+                                 .seed = rng_next(&s->random),
+                                 .tap = wire_tap,
+                                 .tap_arg = &s->wire.side[l]};
         snprintf(name, sizeof name, "%s-%s.pcap", trace ? trace : "", l ? "server" : "client");
         if (trace && pcapfile_write(&s->trace[l], name) == OK)
             c.trace = &s->trace[l];
@@ -117,6 +144,7 @@ static void build(struct scene *s, const char *trace)
     }
     plan_links_clean(s);
     plan_box(s, words, sizeof words);
+    snprintf(words + strlen(words), sizeof words - strlen(words), " %s", scene_settings);
     machine_make(s, &s->box, g, words, 0, 2);
     peer_make(s, 0, g);
     peer_make(s, 1, g);
@@ -176,13 +204,33 @@ static bool over(const struct scene *s, int first, int n)
     return true;
 }
 
+bool scene_over(const struct scene *s)
+{
+    return over(s, 0, s->npairs);
+}
+
+/* Changes whenever anything does at an end. */
+static uint64_t progress(const struct scene *s)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i <= SCENE_CONNS; i++) {
+        const struct end *c = &s->pair[i].client, *v = &s->pair[i].server;
+        sum += c->got + c->sent + v->got + v->sent + (uint64_t)c->state + (uint64_t)v->state +
+               c->eof + v->eof + c->shut + v->shut;
+    }
+    return sum;
+}
+
 static void run_until_over(struct scene *s, int first, int n, uint64_t seconds)
 {
-    uint64_t begun = simworld_now(s->world), step = SECOND;
+    uint64_t begun = simworld_now(s->world), step = SECOND, moved = begun, before = progress(s);
     run_for(s, 600 * MS); /* all have begun */
-    while (!s->why[0] && !over(s, first, n) && simworld_now(s->world) - begun < seconds * SECOND) {
+    while (!s->why[0] && !over(s, first, n) && simworld_now(s->world) - begun < seconds * SECOND &&
+           simworld_now(s->world) - moved < STUCK_S * SECOND) {
         run_for(s, step);
         step = simworld_now(s->world) - begun > 100 * SECOND ? 10 * SECOND : SECOND;
+        moved = progress(s) != before ? simworld_now(s->world) : moved;
+        before = progress(s);
     }
 }
 
@@ -192,7 +240,7 @@ static uint64_t path_bytes(const struct kernel *k)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < k->paths_size; i++)
-        sum += k->paths[i] ? k->paths[i]->pool.used : 0;
+        sum += path_at(k, i) ? path_at(k, i)->pool.used : 0;
     return sum;
 }
 
@@ -207,6 +255,14 @@ static void machine_note(struct machine *h)
     h->small = k->msgs.live[MSG_SMALL];
     h->full = k->msgs.live[MSG_FULL];
     h->path_bytes = path_bytes(k);
+}
+
+static void path_show(struct kernel *k, uint32_t number)
+{
+    char line[32];
+    snprintf(line, sizeof line, "show path %u\n", number);
+    for (const char *c = line; *c; c++)
+        kernel_console(k, *c);
 }
 
 static void machine_check(struct scene *s, const struct machine *h, const char *who)
@@ -224,6 +280,9 @@ static void machine_check(struct scene *s, const struct machine *h, const char *
              k->msgs.live[MSG_SMALL], k->msgs.live[MSG_FULL], h->small, h->full,
              (unsigned long long)path_bytes(k), (unsigned long long)h->path_bytes);
     fail(s, text, who, 0);
+    for (uint32_t i = 0; i < k->paths_size; i++) /* for the log of who looks for it */
+        if (i >= h->paths && path_at(k, i))
+            path_show(h->k, i);
 }
 
 /* Everything sent has arrived, both directions ended. */
@@ -292,7 +351,7 @@ static void count(struct scene *s, struct totals *t)
 {
     t->runs++;
     t->story[s->story]++;
-    t->joined += s->box.k->nhistory;
+    t->rules += s->box.k->nhistory;
     t->models += s->peer[0].is_model + s->peer[1].is_model;
     for (int l = 0; l < 2; l++)
         for (int e = 0; e < 2; e++) {
@@ -311,7 +370,10 @@ static void count(struct scene *s, struct totals *t)
         t->closed += p->client.state == END_CLOSED;
         t->reset += p->client.state == END_RESET;
         t->aborted += p->client.state == END_ABORTED;
+        if (s->story == STORY_PLAIN)
+            t->sum += s->seed * (p->client.got * 3 + p->server.got * 5 + (uint64_t)p->client.state);
     }
+    whims_count(s, t);
 }
 
 /* --- all of it --- */
@@ -343,6 +405,7 @@ static void drive(struct scene *s)
         simworld_at(s->world, simworld_now(s->world) + s->gone_ns, vanish, s);
     for (int i = 0; i < s->npairs; i++)
         begin(s, &s->pair[i]);
+    whims_begin(s);
     bool at_once = s->story == STORY_REFUSED && !s->faulty;
     run_until_over(s, 0, s->npairs,
                    at_once                   ? AT_ONCE_S

@@ -8,10 +8,21 @@
  */
 #include "boot/hosted/ground.h"
 #include "drivers/hosted/sim.h"
+#include "modules/tcp/splice.h"
 #include "tests/sim/app.h"
 #include "tests/sim/model.h"
+#include "tests/sim/wire.h"
 
 enum { SCENE_CONNS = 4, SCENE_TEXT = 512 };
+
+enum treatment { /* how the forwarder splices; TREAT_NONE: its graph cannot */
+                 TREAT_NONE,
+                 TREAT_OFF,
+                 TREAT_ABSORB,
+                 TREAT_HOLD,
+                 TREAT_CONCURRENT,
+                 TREAT_COUNT
+};
 
 enum story { /* what the run is about */
              STORY_PLAIN,
@@ -41,17 +52,33 @@ struct pair { /* both ends of a connection */
     struct end client, server;
     struct scene *scene;
     uint16_t client_port; /* 0: not begun */
+    uint16_t box_port;    /* the forwarder's towards the server; 0: not known yet */
     bool taken;           /* the server has accepted it */
     uint64_t start_ns;
+};
+
+/* What happens to the splices of a run: the same for all treatments of a seed. */
+struct whims {
+    struct rng random;
+    uint64_t every_ns;    /* between two commands on average; 0: none */
+    uint32_t left;        /* commands still to come */
+    uint64_t late_ns;     /* until then nothing is spliced; 0: at once */
+    bool copy, merge;     /* settings of the fwd node */
+    uint32_t after;       /* and of the proxy: bytes before it may be spliced */
+    bool deep;            /* small buffers, many bytes: all of them fill up */
+    bool fickle;          /* the proxy changes its mind (fickle.c) */
+    uint64_t commands[2]; /* given so far: splice, unsplice */
 };
 
 struct scene {
     uint64_t seed;
     struct rng random;
     enum story story;
+    enum treatment treatment;
     const char *graph;
-    bool faulty;      /* the links lose, damage or reorder */
-    bool transparent; /* the client addresses the server, and neither sees the forwarder */
+    bool faulty;             /* the links lose, damage or reorder */
+    bool ordered, undamaged; /* but not so */
+    bool transparent;        /* the client addresses the server, and neither sees the forwarder */
     struct simworld *world;
     struct simlink *link[2]; /* client's, server's; the forwarder is end 1 of 0 and end 0 of 1 */
     struct machine box;
@@ -59,20 +86,28 @@ struct scene {
     struct pair pair[SCENE_CONNS + 1]; /* the last is the first of all, on clean links */
     int npairs;
     uint64_t gone_ns; /* when the host of a story vanishes, from the start of its connections */
+    struct whims whims;
+    struct wire wire;
     struct pcapfile trace[2];
     char why[SCENE_TEXT]; /* what went wrong; empty: nothing */
 };
 
 struct totals { /* of many runs, for the summary */
-    uint64_t runs, conns, bytes, closed, reset, aborted, joined;
+    uint64_t runs, conns, bytes, closed, reset, aborted, rules;
     uint64_t lost, doubled, damaged, reordered, overflowed;
     uint64_t story[STORY_COUNT], models, frames;
+    uint64_t commands[2];
+    uint64_t sum; /* of what the plain stories delivered, by seed: the same for all treatments */
+    struct splice_stats splices;
 };
 
-/* trace: NULL, or the beginning of the names of two capture files. False: s->why says why. */
+/* name: of a graph, or of one that can splice and a treatment ("firewall/hold"). trace: NULL, or
+ * the beginning of the names of two capture files. False: s->why says why. */
 bool scene_run(struct scene *s, uint64_t seed, const char *name, const char *trace,
                struct totals *t);
+extern const char *scene_settings; /* more settings of the forwarder, for who looks for a fault */
 const char *story_name(enum story story);
+const char *treatment_name(enum treatment t);
 
 /* plan.c's, for scene.c: draw everything. */
 void plan_draw(struct scene *s);
@@ -81,5 +116,17 @@ void plan_links_clean(struct scene *s);
 struct model_conf plan_model(struct scene *s, int side);
 void plan_box(struct scene *s, char *words, size_t n); /* settings of the forwarder */
 void plan_warm(struct scene *s);
+
+/* whims.c's, for scene.c: commands and changes of mind begin with the connections. */
+void whims_init(struct scene *s);
+void whims_begin(struct scene *s);
+void whims_count(const struct scene *s, struct totals *t);
+/* fail(), for the other files. */
+void scene_fail(struct scene *s, const char *what, const char *who, int i);
+bool scene_over(const struct scene *s); /* all connections but the first have ended */
+/* The path of that connection, or of its client's half; NULL: none. */
+struct path *scene_path(const struct scene *s, const struct pair *p);
+/* Its stage that works on records only; -1: none. */
+int scene_final(const struct path *p);
 
 #endif

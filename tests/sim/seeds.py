@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs the seeded simulation (run.c) over its seeds: 2,000, or 10,000 with --long, and fewer with
+"""Runs the seeded simulation (run.c) over its seeds: without splicing 2,000, or 10,000 with --long,
+and 2,000 (10,000) for each treatment of splices and for splicing that is switched off; fewer with
 the sanitizers. A failing seed is run again alone, with captures of both links left under
-build/test/sim/, and the command that repeats it is printed. `seeds.py FIRST:COUNT` runs just those.
+build/test/sim/, and the command that repeats it is printed. `seeds.py FIRST:COUNT [GRAPH]` runs just
+those.
+
+What is compared besides: each treatment delivers the same bytes as no splicing; and each transition
+of the splice machine has fired often enough, with bytes in every place where some can be.
 """
 
 import concurrent.futures
@@ -17,29 +22,69 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build/test/sim"
 CHUNK = 250
 FAILED = re.compile(r"failed seed (\d+) (\S+): (.*)")
+HUNG_S = 240  # for a chunk, which takes seconds (with a sanitizer: tens of seconds)
 SHOWN = 10  # failing seeds that are repeated for their captures
+TREATMENTS = ("absorb", "hold", "concurrent")
+OFTEN = 100  # each transition, of all treatments together
+TRANSITION = re.compile(r"transition ([^:]*): (\d+), with bytes received (\d+), in the proxy (\d+), to be sent (\d+)")
+STREAMS = re.compile(r"streams ([0-9a-f]{16})")
+# What must have fired: with bytes of ours in the receive buffer, in the proxy, in the send buffer
+# when the splice began; or with none there, where that is what the transition says.
+FULL = ("UNSPLICED, start buffered", "PENDING, sent", "FORWARDING, acknowledged", "ESTABLISHED, FIN acked")
+PLAIN = ("UNSPLICED, start unacknowledged", "UNSPLICED, start clean", "PENDING, sent and acknowledged",
+         "PENDING, FIN taken", "PENDING, stopped", "ESTABLISHED, stopped")
 
 
-def chunk(program, first, count):
-    """[(seed, graph, why)] of the seeds that failed, and the program's summary lines."""
-    failed, said = [], []
+class Said:
+    """What the program has said of many seeds, added up."""
+
+    def __init__(self):
+        self.failed, self.summaries = [], []  # (seed, graph, why)
+        self.streams = 0
+        self.transitions = {}
+
+    def read(self, lines):
+        self.failed += [(int(m[1]), m[2], m[3]) for m in map(FAILED.match, lines) if m]
+        self.summaries += [line for line in lines if line.startswith("ran ")]
+        for m in filter(None, map(STREAMS.match, lines)):
+            self.streams += int(m[1], 16)
+        for m in filter(None, map(TRANSITION.match, lines)):
+            self.count(m[1], [int(n) for n in m.groups()[1:]])
+
+    def count(self, name, numbers):
+        self.transitions[name] = [a + b for a, b in zip(self.transitions.get(name, [0] * 4), numbers)]
+
+    def add(self, other):
+        self.failed += other.failed
+        self.summaries += other.summaries
+        self.streams += other.streams
+        for name, numbers in other.transitions.items():
+            self.count(name, numbers)
+
+
+def chunk(program, graph, first, count):
+    said = Said()
     while count > 0:
-        done = subprocess.run([program, "--seeds", f"{first}:{count}"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                              timeout=1200)
+        words = [program, *(["--graph", graph] if graph else []), "--seeds", f"{first}:{count}"]
+        try:
+            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, errors="replace", timeout=HUNG_S)
+        except subprocess.TimeoutExpired:
+            said.failed.append((first, graph or "?", f"one of the next {count} seeds does not end"))
+            break
         lines = done.stdout.splitlines()
-        here = [(int(m[1]), m[2], m[3]) for m in map(FAILED.match, lines) if m]
-        said += [line for line in lines if line.startswith("ran ")]
-        failed += here
+        before = len(said.failed)
+        said.read(lines)
+        here = said.failed[before:]
         if done.returncode in (0, 1) and any(line.startswith("ran ") for line in lines):
             break
         # It died, in the seed that was named last; the others still have to run.
         if not here or "signal" not in here[-1][2]:
-            failed.append((first, "firewall-?", f"exit status {done.returncode}: {done.stdout[-300:]}"))
+            said.failed.append((first, graph or "?", f"exit status {done.returncode}: {done.stdout[-300:]}"))
             break
         count -= here[-1][0] + 1 - first
         first = here[-1][0] + 1
-    return failed, said
+    return said
 
 
 def add_up(summaries):
@@ -56,50 +101,75 @@ def repeat(program, seed, graph):
     """Once more, alone, for the captures and the log."""
     prefix = FOLDER / f"seed-{seed}"
     words = [str(program), "--graph", graph, "--seed", str(seed), "--trace", str(prefix)]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", timeout=600)
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", timeout=HUNG_S)
+    except subprocess.TimeoutExpired:
+        return
     prefix.with_suffix(".log").write_text(done.stdout, encoding="utf-8")
     print(f"  again: {program.relative_to(ROOT)} --graph {graph} --seed {seed}; "
           f"{prefix.relative_to(ROOT)}-client.pcap, -server.pcap, .log", flush=True)
 
 
-def run_seeds(variant, first, count):
+def verdict(name, why=None):
+    print(f"not ok {name}: {why}" if why else f"ok {name}", flush=True)
+    return not why
+
+
+def run_seeds(variant, graph, first, count):
+    """(Said, all good)"""
     program = ROOT / "build" / variant / "tests/sim/run"
-    name = f"{count} seeds deliver every stream intact and give everything back ({variant})"
+    name = f"R-SPL-5 R-FLOW-66 {graph}, " if graph else ""
+    name += f"{count} seeds deliver every stream intact and give everything back ({variant})"
+    said = Said()
     if not program.exists():
-        print(f"not ok {name}: {program.relative_to(ROOT)} was not built", flush=True)
-        return False
+        return said, verdict(name, f"{program.relative_to(ROOT)} was not built")
     began = time.monotonic()
-    failed, said = [], []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        jobs = [pool.submit(chunk, program, at, min(CHUNK, first + count - at))
+        jobs = [pool.submit(chunk, program, graph, at, min(CHUNK, first + count - at))
                 for at in range(first, first + count, CHUNK)]
         for job in jobs:
-            more, lines = job.result()
-            failed += more
-            said += lines
-    print(f"  {add_up(said)}; {time.monotonic() - began:.0f} s", flush=True)
-    for seed, graph, why in failed:
-        print(f"  seed {seed} {graph}: {why}", flush=True)
+            said.add(job.result())
+    print(f"  {add_up(said.summaries)}; {time.monotonic() - began:.0f} s", flush=True)
+    for seed, where, why in said.failed:
+        print(f"  seed {seed} {where}: {why}", flush=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for seed, graph, why in failed[:SHOWN]:
-        repeat(program, seed, graph)
-    if failed:
-        print(f"not ok {name}: {len(failed)} failed, the first is {failed[0][0]}: {failed[0][2]}", flush=True)
-    else:
-        print(f"ok {name}", flush=True)
-    return not failed
+    for seed, where, _ in said.failed[:SHOWN]:
+        repeat(program, seed, where)
+    bad = said.failed
+    return said, verdict(name, f"{len(bad)} failed, the first is {bad[0][0]}: {bad[0][2]}" if bad else None)
+
+
+def run_treatments(count):
+    """Each treatment over the same seeds as no splicing at all."""
+    off, good = run_seeds("hosted", "firewall/off", 1, count)
+    every = Said()
+    for treatment in TREATMENTS:
+        said, fine = run_seeds("hosted", f"firewall/{treatment}", 1, count)
+        good &= fine
+        good &= verdict(f"R-SPL-8 {treatment}: the same byte streams as without splicing, {count} seeds",
+                        "they differ" if said.streams != off.streams else None)
+        every.add(said)
+    for name, numbers in sorted(every.transitions.items()):
+        print("  transition {}: {}, with bytes received {}, in the proxy {}, to be sent {}".format(name, *numbers))
+    seldom = [name for name in FULL if min(every.transitions.get(name, [0])) < OFTEN]
+    seldom += [name for name in PLAIN if every.transitions.get(name, [0])[0] < OFTEN]
+    return good & verdict("R-SPL-4 every transition fires with bytes received, in the proxy and to be sent",
+                          f"fewer than {OFTEN} times: {'; '.join(seldom)}" if seldom else None)
 
 
 def main():
     long = "--long" in sys.argv[1:]
-    ranges = [a for a in sys.argv[1:] if ":" in a]
-    if ranges:
-        first, count = map(int, ranges[0].split(":"))
-        return 0 if run_seeds("hosted", first, count) else 1
-    good = run_seeds("hosted", 1, 10000 if long else 2000)
+    words = [a for a in sys.argv[1:] if not a.startswith("--")]
+    if words:
+        first, count = map(int, words[0].split(":"))
+        return 0 if run_seeds("hosted", words[1] if len(words) > 1 else None, first, count)[1] else 1
+    good = run_seeds("hosted", None, 1, 10000 if long else 2000)[1]
+    good &= run_treatments(10000 if long else 2000)
     for variant in ("asan-gcc", "asan-clang"):
-        good &= run_seeds(variant, 100001, 2000 if long else 300)
+        good &= run_seeds(variant, None, 100001, 2000 if long else 300)[1]
+        for treatment in TREATMENTS:
+            good &= run_seeds(variant, f"firewall/{treatment}", 100001, 2000 if long else 150)[1]
     return 0 if good else 1
 
 

@@ -49,8 +49,8 @@ def path_report():
         status = machine.end(20)
         ping.terminate()
         ping.wait()
-    wanted = (r"^PANIC: debug \(vector 1", r"^path \d+ \(id [0-9a-f]+\): eth0 ip icmp$",
-              r"^  message \d+: 98 bytes A to B, \d+ us ago$", r"^log \[\d+ ms\] ready$", r"^EXIT 2$")
+    wanted = (r"^PANIC: debug \(vector 1", r"^path \d+ \(id [0-9a-f]+\): eth0 (ip icmp|arp)$",
+              r"^  message \d+: (98|42|60) bytes A to B, \d+ us ago$", r"^log \[\d+ ms\] ready$", r"^EXIT 2$")
     lacks = [w for w in wanted if not re.search(w, machine.text, re.MULTILINE)]
     return f"status {status}, lacks {lacks}" if lacks or status != TRAPPED else None
 

@@ -3,6 +3,7 @@
 """The laboratory itself: it comes up, hands on exit statuses, reports a forwarder that dies, and
 leaves nothing behind, whatever ends it. On the Linux program, which boots at once."""
 
+import json
 import os
 import pathlib
 import signal
@@ -15,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 from lab import GuestEnded, Lab, LabError  # noqa: E402
 from laboratory import netns, state  # noqa: E402
+from laboratory.client import connect  # noqa: E402
 
 GRAPH = "router"
 LAB = [sys.executable, str(ROOT / "tools/lab.py")]
@@ -155,6 +157,28 @@ def test_unprivileged():
     check("without privileges: down leaves nothing", done.returncode == 0 and not wait_gone(name, pids), done.stderr)
 
 
+def test_slow_reader():
+    """A busy host lets the keeper wait for its turn: the console must not lose what it says meanwhile."""
+    with Lab(GRAPH) as lab:
+        keeper = state.read(lab.name)["keeper"]
+        whole, heard = lab.show("settings"), []
+        for delay in (0, 0.002, 0.004, 0.008):
+            with connect(lab.name) as s:
+                s.settimeout(10)
+                s.sendall(b'{"op": "command", "line": "show settings"}\n')
+                time.sleep(delay)
+                os.kill(keeper, signal.SIGSTOP)
+                time.sleep(0.5)
+                os.kill(keeper, signal.SIGCONT)
+                with s.makefile("rb") as f:
+                    try:
+                        heard.append(json.loads(f.readline())["text"])
+                    except TimeoutError:
+                        heard.append("no answer")
+        bad = [text for text in heard if text != whole]
+        check("an answer is complete however late it is read", not bad, bad and f"{len(bad)} of {len(heard)}: {bad[0][-60:]}")
+
+
 def test_ends():
     """Each way to end a lab from outside."""
     for what, sig in (("SIGINT", signal.SIGINT), ("SIGTERM", signal.SIGTERM)):
@@ -205,6 +229,7 @@ def main():
         test_refusals()
         test_crash()
         test_unprivileged()
+        test_slow_reader()
         test_ends()
     except (LabError, subprocess.TimeoutExpired) as e:
         check("runs to the end", False, e)

@@ -5,19 +5,22 @@
     peer.py connect ADDR PORT WORD...
 
 Words: send:N recv:N recvall shut reset close sleep:SECONDS line (waits for a line on standard input)
-say:TEXT (prints it). recv and send end early when the connection does. Prints `listening` when it does,
+say:TEXT (prints it) pace:BYTES (a second, at most) sendtil:N (at least N, and until there is a line)
+until:TEXT (waits until the other end has said it) tell:TEXT (says it, and CR LF; neither counts). recv and send end early when the connection does. Prints `listening` when it does,
 and at the end one line of JSON: bytes and SHA-256 in each direction, the error if there was one, seconds.
 """
 
 import errno
 import hashlib
 import json
+import select
 import socket
 import struct
 import sys
 import time
 
 BLOCK = 1 << 16
+SO_MAX_PACING_RATE = 47
 
 
 def block_of(seed):
@@ -39,6 +42,21 @@ class Peer:
             self.sent_sum.update(part[:done])
             self.sent += done
             n -= done
+
+    def sendtil(self, n):
+        """A bulk transfer that lasts for as long as the test needs it."""
+        self.send(n)
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            self.send(BLOCK)
+        sys.stdin.readline()
+
+    def until(self, text):
+        heard = b""
+        while not heard.endswith(text):
+            byte = self.s.recv(1)
+            if not byte:
+                raise ConnectionAbortedError(errno.ECONNABORTED, f"ended before {text}: {heard}")
+            heard += byte
 
     def recv(self, n):
         while n > 0:
@@ -68,6 +86,14 @@ class Peer:
             time.sleep(float(arg))
         elif name == "line":
             sys.stdin.readline()
+        elif name == "until":
+            self.until(arg.encode())
+        elif name == "tell":
+            self.s.sendall(arg.encode() + b"\r\n")
+        elif name == "pace":
+            self.s.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, int(arg))
+        elif name == "sendtil":
+            self.sendtil(int(arg))
         elif name == "say":
             print(arg, flush=True)
         else:

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/console.h"
+
 enum { MEMORY = 32 << 20 };
 
 char fixture_log[FIXTURE_TEXT];
@@ -166,30 +168,9 @@ void fixture_take(struct fixture *f, int n)
         f->taken = f->nsent = 0;
 }
 
-struct capture {
-    struct show show;
-    struct fixture *f;
-};
-
-static void capture_put(struct show *s, const char *text, size_t n)
-{
-    struct fixture *f = CONTAINER(s, struct capture, show)->f;
-    if (n >= sizeof f->text - f->ntext)
-        n = sizeof f->text - 1 - f->ntext;
-    memcpy(f->text + f->ntext, text, n);
-    f->ntext += n;
-    f->text[f->ntext] = 0;
-}
-
 const char *fixture_command(struct fixture *f, const char *line)
 {
-    struct capture c = {{capture_put}, f};
-    char copy[128];
-    snprintf(copy, sizeof copy, "%s", line);
-    f->ntext = 0;
-    f->text[0] = 0;
-    command(f->k, copy, &c.show);
-    return f->text;
+    return capture_command(f->k, line, f->text, sizeof f->text);
 }
 
 uint64_t fixture_value(struct fixture *f, const char *line, const char *name)

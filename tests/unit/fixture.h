@@ -43,7 +43,6 @@ struct fixture {
     struct fixture_frame sent[FIXTURE_SENT];
     int nsent, taken;
     char text[FIXTURE_TEXT]; /* what the last fixture_command said */
-    size_t ntext;
     struct {
         uint32_t paths, flows, small, full;
     } start;

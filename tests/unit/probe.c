@@ -114,8 +114,9 @@ static status_t create_stage(struct node *n, struct node *from, struct attrs *a,
 
 static struct node *demux(struct node *n, struct demux *d)
 {
-    (void)n;
     d->path = probe_plan.found;
+    if (!d->path && probe_plan.found_id)
+        d->path = path_by_id(n->k, *probe_plan.found_id);
     d->dir = AB;
     d->why = DROP_MODULE;
     return d->path ? DEMUX_FOUND : DEMUX_DROP;

@@ -15,8 +15,9 @@ struct probe_plan {
     int fail_establish; /* likewise */
     size_t memory;      /* each stage allocates that from its path */
     int turn_at; /* the stage that keeps what comes, as a path's end does; -1: the last ones */
-    struct path *found; /* what demux finds; NULL: it refuses */
-    int destroy_at;     /* this stage destroys the path when it gets a message; -1: none */
+    struct path *found;       /* what demux finds; NULL: it refuses, unless there is */
+    const uint32_t *found_id; /* the path with that id; NULL: none */
+    int destroy_at;           /* this stage destroys the path when it gets a message; -1: none */
 };
 
 extern struct probe_plan probe_plan;

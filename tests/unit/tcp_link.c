@@ -330,6 +330,11 @@ uint64_t tl_drops(const struct tl *t, enum drop why)
     return t->k[0]->drops[why];
 }
 
+struct tl *tl_plain(void)
+{
+    return tl_make(1, NULL, "timestamps=off sack=off wscale=off");
+}
+
 struct tl *tl_make_mss(const char *cmdline, struct tl_conn **c, uint32_t *iss, bool sack)
 {
     struct tl *t = tl_make(1, NULL, cmdline);

@@ -104,6 +104,7 @@ uint8_t tl_byte(uint32_t seed, uint64_t i); /* the pattern */
 
 /* A connection opened by the test: returns it, *iss is the kernel's ISN. Ours is `isn`. */
 struct tl_conn *tl_open(struct tl *t, uint32_t isn, uint32_t wnd, uint32_t *iss);
+struct tl *tl_plain(void); /* one kernel, a TCP without options */
 /* One kernel, and a connection to it whose peer takes segments of TL_MSS bytes. */
 struct tl *tl_make_mss(const char *cmdline, struct tl_conn **c, uint32_t *iss, bool sack);
 void tl_forget(struct tl *t);               /* what was sent is of no interest */

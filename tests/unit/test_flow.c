@@ -38,7 +38,7 @@ static uint32_t probes(const struct flow_table *t, struct flow_key key)
 {
     uint32_t n = 1;
     uint64_t h = flow_hash(t, key);
-    for (uint32_t i = (uint32_t)h & t->mask; t->slots[i].line; i = (i + 1) & t->mask, n++)
+    for (uint32_t i = flow_home(t, h); t->slots[i].line; i = flow_after(t, i), n++)
         if (t->slots[i].tag == (uint32_t)(h >> 32) &&
             memcmp(&flow_line(t, t->slots[i].line)->key, &key, sizeof key) == 0)
             break;
@@ -108,7 +108,7 @@ static void growth_needs_no_rekeying(void **state)
     for (uint32_t i = 0; i < OPS; i++)
         sum += probes(&k->flows, key_of(i));
     print_message("# %u flows in %u slots: %llu.%02llu slots a look-up, re-keyed %u times\n", OPS,
-                  k->flows.mask + 1, (unsigned long long)(sum / OPS),
+                  k->flows.nslots, (unsigned long long)(sum / OPS),
                   (unsigned long long)(sum * 100 / OPS % 100), k->flows.rekeys);
     assert_true(sum < 4ULL * OPS);
     /* Honest keys must not pay for the attack: re-keying a table of n costs n. */

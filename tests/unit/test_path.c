@@ -358,7 +358,7 @@ static void rules_between_runs(void **state)
     assert_string_equal(probe_journal, ">0 >1 >0 >1 guard action guard");
     assert_int_equal(f->k->nhistory, 1);
     assert_ptr_equal(f->k->history[0].rule, &a_rule);
-    assert_int_equal(f->k->history[0].msgs, 2);
+    assert_int_equal(f->k->history[0].msgs[AB], 2);
     path_destroy(p);
     end(f);
 }

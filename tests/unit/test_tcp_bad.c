@@ -11,23 +11,9 @@
 
 enum { ISN = 5000, WND = 20000 };
 
-static struct tl *plain(void)
-{
-    return tl_make(1, NULL, "timestamps=off sack=off wscale=off");
-}
-
-/* Ends a connection that is open and in step: seq and ack as of now. */
-static void finish(struct tl *t, uint32_t seq, uint32_t ack)
-{
-    tl_send(t, TCP_RST, seq, ack, 0, NULL, 0);
-    while (tl_next(t))
-        ;
-    tl_end(t);
-}
-
 static void header_cut(void **state)
 {
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     uint8_t h[40] = {0};
     (void)state;
     be16_put(h, 4000);
@@ -53,7 +39,7 @@ static void header_cut(void **state)
 
 static void checksum_wrong(void **state)
 {
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     uint8_t h[20] = {0};
     (void)state;
     be16_put(h, 4000);
@@ -69,7 +55,7 @@ static void checksum_wrong(void **state)
 
 static void port_zero(void **state)
 {
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     (void)state;
     t->port = 0;
     tl_send(t, TCP_SYN, ISN, 0, WND, NULL, 0);
@@ -88,7 +74,7 @@ static void odd_flags(void **state)
                                   TCP_RST,
                                   TCP_PSH | TCP_URG,
                                   TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK};
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     (void)state;
     for (size_t i = 0; i < sizeof odd; i++) {
         tl_send(t, odd[i], ISN, 77, WND, NULL, 0);
@@ -101,7 +87,7 @@ static void odd_flags(void **state)
 /* RFC 3360: reserved bits and ECN's in a SYN do not make it another thing. */
 static void reserved_bits(void **state)
 {
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     uint8_t h[20] = {0};
     (void)state;
     be16_put(h, TL_PEER_PORT);
@@ -111,14 +97,14 @@ static void reserved_bits(void **state)
     h[13] = TCP_SYN | 0xc0;
     be16_put(h + 14, WND);
     tl_send_raw(t, h, 20, true);
-    const struct tl_seg *s = tl_expect(t, TCP_SYN | TCP_ACK); /* no ECE: not negotiated */
-    finish(t, ISN + 1, s->seq + 1);
+    tl_expect(t, TCP_SYN | TCP_ACK); /* no ECE: not negotiated */
+    tl_finish(t, ISN + 1);
 }
 
 /* RFC 9293 3.10.7.1 and 3.10.7.2 */
 static void no_connection(void **state)
 {
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     (void)state;
     tl_send(t, TCP_ACK, ISN, 999, WND, NULL, 0); /* ACK to LISTEN: R-BAD-38 */
     const struct tl_seg *s = tl_expect(t, TCP_RST);
@@ -127,7 +113,7 @@ static void no_connection(void **state)
     s = tl_expect(t, TCP_RST);
     assert_int_equal(s->seq, 999);
     tl_end(t);
-    t = plain();
+    t = tl_plain();
     tl_user(t, 0)->refuse = true; /* the proxy says no: R-BAD-36 */
     tl_send(t, TCP_SYN, ISN, 0, WND, NULL, 0);
     s = tl_expect(t, TCP_RST | TCP_ACK);
@@ -154,7 +140,7 @@ static void miss_drop(void **state)
 /* R-BAD-37: bytes in a SYN wait for the handshake; ours come again. */
 static void syn_with_data(void **state)
 {
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     uint8_t bytes[5];
     (void)state;
     for (uint32_t i = 0; i < 5; i++)
@@ -167,14 +153,14 @@ static void syn_with_data(void **state)
     tl_send(t, TCP_ACK, ISN + 1, s->seq + 1, WND, bytes, 5);
     assert_int_equal(c->rx, 5);
     assert_int_equal(c->rx_bad, 0);
-    finish(t, ISN + 6, s->seq + 1);
+    tl_finish(t, ISN + 6);
 }
 
 /* R-BAD-39: acknowledgements in SYN-RECEIVED that are not ours. */
 static void handshake_ack(void **state)
 {
     static const int off[] = {0, 2, -1};
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     (void)state;
     tl_send(t, TCP_SYN, ISN, 0, WND, NULL, 0);
     uint32_t iss = tl_expect(t, TCP_SYN | TCP_ACK)->seq;
@@ -187,13 +173,13 @@ static void handshake_ack(void **state)
     }
     tl_send(t, TCP_ACK, ISN + 1, iss + 1, WND, NULL, 0);
     assert_int_equal(tl_user(t, 0)->conn[0].opened, 1);
-    finish(t, ISN + 1, iss + 1);
+    tl_finish(t, ISN + 1);
 }
 
 /* R-BAD-42: the SYN again, with the same and with another number. */
 static void syn_again(void **state)
 {
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     (void)state;
     tl_send(t, TCP_SYN, ISN, 0, WND, NULL, 0);
     uint32_t iss = tl_expect(t, TCP_SYN | TCP_ACK)->seq;
@@ -204,13 +190,13 @@ static void syn_again(void **state)
     s = tl_expect(t, TCP_ACK);
     assert_int_equal(s->ack, ISN + 1);
     assert_int_equal(tl_user(t, 0)->n, 1);
-    finish(t, ISN + 1, iss + 1);
+    tl_finish(t, ISN + 1);
 }
 
 /* R-BAD-40: SYN-SENT. */
 static void syn_sent(void **state)
 {
-    struct tl *t = plain();
+    struct tl *t = tl_plain();
     (void)state;
     struct tl_conn *c = tl_connect(t, 0, TL_PEER, TL_PEER_PORT);
     tl_run(t, 3 * MS);
@@ -253,7 +239,7 @@ static void syn_options(void **state)
                  {1000, 1000}, {1460, 1460}, {65535, 1460}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        struct tl *t = plain();
+        struct tl *t = tl_plain();
         uint8_t o[8] = {2, 4, (uint8_t)(sizes[i].mss >> 8), (uint8_t)sizes[i].mss, 2, 4, 3, 0};
         uint32_t iss;
         tl_opt(t, o, 8); /* twice: the first counts */
@@ -262,7 +248,7 @@ static void syn_options(void **state)
         tl_push(c, 5000);
         tl_run(t, 3 * MS);
         assert_int_equal(tl_expect(t, TCP_ACK)->len, sizes[i].expect);
-        finish(t, ISN + 1, iss + 1);
+        tl_finish(t, ISN + 1);
     }
     for (int scale = 13; scale < 16; scale++) {
         struct tl *t = tl_make(1, NULL, "timestamps=off");
@@ -271,7 +257,7 @@ static void syn_options(void **state)
         tl_opt(t, o, 3);
         struct tl_conn *c = tl_open(t, ISN, 10, &iss);
         assert_int_equal(tl_tcb(c)->snd_wnd, 10U << (scale > 14 ? 14 : scale));
-        finish(t, ISN + 1, iss + 1);
+        tl_finish(t, ISN + 1);
     }
 }
 
@@ -363,7 +349,7 @@ static void cookie_burst(void **state)
     const struct tl_seg *s;
     while ((s = tl_next(t)))
         assert_false(s->flags & TCP_RST);
-    finish(t, ISN + 31, iss + 1);
+    tl_finish(t, ISN + 31);
 }
 
 static void backlog_without_cookies(void **state)
@@ -383,7 +369,7 @@ static void backlog_without_cookies(void **state)
     uint32_t second = tl_expect(t, TCP_SYN | TCP_ACK)->seq;
     tl_send(t, TCP_RST, ISN + 1, second + 1, 0, NULL, 0);
     t->port--;
-    finish(t, ISN + 1, iss + 1);
+    tl_finish(t, ISN + 1);
 }
 
 /* R-BAD-28: every option kind with every length, in a SYN and after it. */
@@ -415,7 +401,7 @@ static void option_lengths(void **state)
         }
     }
     assert_int_equal(n, 256 * 41);
-    finish(t, ISN + 1, iss + 1);
+    tl_finish(t, ISN + 1);
 }
 
 int main(void)

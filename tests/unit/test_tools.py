@@ -99,7 +99,7 @@ def test_lint():
             check(f"lint: finds {name}", code == 1 and hit, out)
 
     finds("the kernel including a module", "kernel/b.c", SPDX + '#include "modules/ip/ip.h"\n', "kernel/b.c:2:", 'includes "modules/ip/ip.h"')
-    finds("a module including another", "modules/tcp/b.c", SPDX + '#include "modules/ip/ip.h"\n', "modules/tcp/b.c:2:", "this folder may include kernel/, modules/wire/, modules/tcp/")
+    finds("a module including another", "modules/tcp/b.c", SPDX + '#include "modules/ip/ip.h"\n', "modules/tcp/b.c:2:", "this folder may include kernel/, modules/wire/, modules/proxy/proxy.h, modules/tcp/")
     with Tree({**CLEAN, "modules/ip/in.h": SPDX, "paths/b.c": SPDX + '#include "modules/ip/in.h"\n'}) as t:
         code, out = t.run("tools/lint.py")
         check("lint: finds a path including a module's private header", code == 1 and "paths/b.c:2:" in out, out)

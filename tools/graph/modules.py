@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from . import values
 from .text import NAME, expected, read_lines, relative
 
-SERVICES = ("link", "resolve", "network", "transport", "proxy", "bridge", "none")
+SERVICES = ("link", "resolve", "network", "transport", "forward", "proxy", "bridge", "none")
 STATEMENTS = ("module", "provides", "uses", "source", "setting")
 
 

@@ -6,7 +6,7 @@ import re
 
 from .text import expected
 
-TYPES = ("bool", "int", "size", "time", "addr", "endpoint", "enum", "text")
+TYPES = ("bool", "int", "size", "time", "addr", "endpoint", "enum", "text", "secret")
 TIME_UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
               "h": 3600 * 10**9, "d": 86400 * 10**9}
 SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}

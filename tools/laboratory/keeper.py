@@ -44,7 +44,8 @@ class Keeper:
         self.name = options["name"]
         self.select = selectors.DefaultSelector()
         self.guest = None
-        self.console = None  # our end of the guest's stdin and stdout
+        self.console = None  # our end of the guest's stdin
+        self.output = None   # and of its stdout
         self.log = None
         self.text = b""      # console since the last command was sent
         self.seen = b""      # all of it, bounded
@@ -72,14 +73,18 @@ class Keeper:
             netns.enter(home)
             os.close(home)
         ours, theirs = socket.socketpair()
+        # A pipe: QEMU writes byte by byte, and a socket is full after some hundred writes, however short. What a
+        # console cannot get rid of soon it drops, with its prompt (boot/x86_64/console.c).
+        self.output, output = os.pipe()
         words = guest.command(self.options, self.taps)
-        self.guest = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=subprocess.STDOUT,
+        self.guest = subprocess.Popen(words, stdin=theirs, stdout=output, stderr=subprocess.STDOUT,
                                       pass_fds=self.taps, preexec_fn=netns.die_with_parent,
                                       cwd=guest.ROOT)
         theirs.close()
+        os.close(output)
         self.console = ours
-        ours.setblocking(False)
-        self.select.register(ours, selectors.EVENT_READ, self.read_console)
+        os.set_blocking(self.output, False)
+        self.select.register(self.output, selectors.EVENT_READ, self.read_console)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(where / "socket"))
         self.listener.listen(16)
@@ -168,18 +173,15 @@ class Keeper:
     # --- the console ---
 
     def write_console(self, data):
-        if self.console and not self.ended:
-            self.console.setblocking(True)  # lines are short, the guest reads them at once
+        if self.console and not self.ended:  # it blocks: lines are short, the guest reads them at once
             try:
                 self.console.sendall(data)
             except OSError:
                 pass  # the guest is ending; reading the console will tell
-            finally:
-                self.console.setblocking(False)
 
     def read_console(self, _):
         try:
-            data = self.console.recv(65536)
+            data = os.read(self.output, 65536)
         except BlockingIOError:
             return
         except OSError:
@@ -232,7 +234,7 @@ class Keeper:
         return "console, last lines:\n" + "".join(f"  | {line}\n" for line in lines)
 
     def guest_ended(self):
-        self.select.unregister(self.console)
+        self.select.unregister(self.output)
         status = self.guest.wait()
         self.clean_exit = status == (0 if self.options["hosted"] else guest.QEMU_OK)
         self.ended = (f"the forwarder has ended ({guest.describe_status(status, self.options['hosted'])})\n"
