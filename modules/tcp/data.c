@@ -233,7 +233,10 @@ void tcp_data(struct tcb *c, struct msg *m, const struct segment *g)
 
 void data_resume(struct tcb *c)
 {
+    uint32_t known = c->rcv_nxt;
     gap_filled(c);
+    if (c->rcv_nxt != known)
+        acknowledge(c, 0);
     fin_in_order(c);
     data_deliver(c);
 }

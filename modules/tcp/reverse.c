@@ -141,6 +141,22 @@ static bool rides(const struct splice *s, const struct segment *g)
     return seq_ge(seq, back->max) && !ends;
 }
 
+/* What dst's host has echoed is a stamp of src's. Of a connection made from a record it is the
+ * first that is known, though there may be later ones. */
+static void note_echo(struct splice *s, uint32_t echo)
+{
+    struct tcb *src = s->src;
+    if (src->ts_new) {
+        src->ts_new = false;
+        src->ts_recent = echo;
+        src->ts_recent_ns = tcb_kernel(src)->now;
+    }
+    if (s->has_first && seq_lt(echo, s->ts_first)) /* of ours, from before */
+        echo = s->ts_first;
+    s->echo = seq_min(echo, src->ts_recent); /* an echo of ours may run ahead */
+    s->has_echo = true;
+}
+
 /* An acknowledgement of forwarded bytes, or of nothing new. */
 static void pass_back(struct splice *s, const struct segment *g)
 {
@@ -161,14 +177,8 @@ static void pass_back(struct splice *s, const struct segment *g)
         src->rcv_nxt = m;
         src->rcv_adv = seq_max(src->rcv_adv, m);
     }
-    if (g->o.has_ts && g->o.tsecr && !src->ts_new) {
-        uint32_t echo = g->o.tsecr - s->ts_off;
-        s->echo = s->has_first && seq_lt(echo, s->ts_first) ? s->ts_first
-                                                            : echo; /* of ours, from before */
-        if (seq_gt(s->echo, src->ts_recent)) /* an echo of ours, which may run ahead */
-            s->echo = src->ts_recent;
-        s->has_echo = true;
-    }
+    if (g->o.has_ts && g->o.tsecr)
+        note_echo(s, g->o.tsecr - s->ts_off);
     const struct splice *back = dst->sp_in;
     if (g->o.has_ts && back && back->dst == src && back->state >= SPLICE_FORWARDING)
         tcp_stamp_learn(src, g->o.tsval + back->ts_off); /* its own clock: spec 8.1 */

@@ -140,7 +140,15 @@ static bool port_match(struct stage *s, struct packet *want, const struct packet
     return true;
 }
 
-/* Each word that was expected stands in what came, whole, or up to its `=` when it has no value. */
+/* Is w what stands at `at`? Whole, or up to its `=` when it has no value; `*` is any number. */
+static bool option_is(const char *w, const char *at)
+{
+    while (*w && (*w == *at || *w == '*'))
+        at += *w++ == '*' ? strspn(at, "0123456789") : 1;
+    return !*w && (*at == ',' || *at == '=');
+}
+
+/* Each word that was expected stands in what came. */
 static bool options_match(struct stage *s, const struct packet *want, const struct packet *got)
 {
     char words[TEXT_MAX];
@@ -151,11 +159,9 @@ static bool options_match(struct stage *s, const struct packet *want, const stru
         next = w + strcspn(w, ",");
         if (*next)
             *next++ = 0;
-        size_t n = strlen(w);
         bool found = false, absent = *w == '!';
         for (const char *at = got->want; *at; at = strchr(at, ',') + 1)
-            found |= strncmp(at, w + absent, n - absent) == 0 &&
-                     (at[n - absent] == ',' || at[n - absent] == '=');
+            found |= option_is(w + absent, at);
         if (found == absent)
             return stage_fail(s, "options <%s>: %s is %s", got->want, w + absent,
                               absent ? "there" : "missing");
