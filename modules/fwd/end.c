@@ -45,11 +45,11 @@ void end_syn(struct seg *s)
         fwd_hold(s);
         path_destroy(p);
     } else {
+        if (may_challenge(f, s->p)) {
+            f->stat[FWD_CHALLENGED]++;
+            emit_answer(s);
+        }
         msg_drop(k, s->m, DROP_FWD_SYN);
-        if (!may_challenge(f, s->p))
-            return;
-        f->stat[FWD_CHALLENGED]++;
-        emit_ack(s->p, s->at, dir_reverse(s->d));
     }
 }
 

@@ -143,8 +143,9 @@ void end_note(struct seg *s);
 /* Records written by somebody else: what they say about the end. */
 void end_moved(struct path *p);
 
-/* emit.c: segments without payload, made from the records; what travels in direction d */
-void emit_ack(struct path *p, int at, enum dir d);
+/* emit.c: segments without payload, made from the records */
+/* To the host that s came from, as the other one would send it now. */
+void emit_answer(const struct seg *s);
 void emit_resets(struct path *p, int at); /* both */
 
 /* fit.c; the last two consume s->m */

@@ -185,10 +185,20 @@ status_t tcp_create_stage(struct node *n, struct node *from, struct attrs *a, st
     return node_climbs(n, from) ? create_up(n, a, p, h) : create_down(n, a, p, h);
 }
 
+/* The other host's windows are passed on in the unit that it uses itself, so none is rounded. Once
+ * it is said it stays. */
+static void scale_as_bound(struct tcb *c)
+{
+    const struct tcb *b = c->bound;
+    if (c->snd_max == c->iss && b && b->state >= TCP_SYN_RECEIVED && b->snd_scale < c->rcv_scale)
+        c->rcv_scale = b->snd_scale;
+}
+
 bool tcp_send_syn(struct tcb *c)
 {
     struct kernel *k = tcb_kernel(c);
     bool answer = c->state == TCP_SYN_RECEIVED;
+    scale_as_bound(c);
     if (c->snd_max == c->iss && !c->syn_resent) {
         c->timing = true;
         c->rtt_start = k->now;

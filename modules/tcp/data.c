@@ -235,6 +235,7 @@ void data_resume(struct tcb *c)
 {
     uint32_t known = c->rcv_nxt;
     gap_filled(c);
+    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt); /* a splice keeps a window probe as well */
     if (c->rcv_nxt != known)
         acknowledge(c, 0);
     fin_in_order(c);

@@ -67,21 +67,37 @@ static void option(struct header *h, uint32_t off, uint32_t len)
     }
 }
 
+/* Bytes of the option that begins there; 0: it is malformed. */
+static uint32_t option_len(const uint8_t *at, uint32_t left)
+{
+    if (*at == OPT_NOP)
+        return 1;
+    return left < 2 || at[1] < 2 || at[1] > left ? 0 : at[1];
+}
+
 static void options(struct header *h, uint32_t hlen)
 {
-    for (uint32_t i = TCP_HEADER_MIN; i < hlen && h->at[i] != OPT_END;) {
-        if (h->at[i] == OPT_NOP) {
-            i++;
-            continue;
-        }
-        if (i + 1 >= hlen || h->at[i + 1] < 2 || h->at[i + 1] > hlen - i) {
+    for (uint32_t len, i = TCP_HEADER_MIN; i < hlen && h->at[i] != OPT_END; i += len) {
+        len = option_len(h->at + i, hlen - i);
+        if (!len) {
             blank(h, i, hlen);
             return;
         }
-        uint32_t len = h->at[i + 1];
-        option(h, i, len);
-        i += len;
+        if (len > 1)
+            option(h, i, len);
     }
+}
+
+const uint8_t *rewrite_stamps(const uint8_t *tcp, uint32_t hlen)
+{
+    for (uint32_t len, i = TCP_HEADER_MIN; i < hlen && tcp[i] != OPT_END; i += len) {
+        len = option_len(tcp + i, hlen - i);
+        if (!len)
+            break;
+        if (tcp[i] == OPT_TS && len == TS_LEN)
+            return tcp + i + 2;
+    }
+    return NULL;
 }
 
 void rewrite_any(uint8_t *tcp, uint32_t hlen, const struct record *r, uint64_t patch)

@@ -104,4 +104,7 @@ rewrite_plain(uint8_t *tcp, const struct record *r, uint32_t ports, uint64_t pat
  * its options are passed. */
 void rewrite_any(uint8_t *tcp, uint32_t hlen, const struct record *r, uint64_t patch);
 
+/* Stamp and echo of a header of hlen bytes; NULL: it has none. */
+const uint8_t *rewrite_stamps(const uint8_t *tcp, uint32_t hlen);
+
 #endif

@@ -62,9 +62,13 @@ static void options_agree(struct mconn *c, const struct segment *s)
         c->ts_recent = s->tsval;
 }
 
-static void window_update(struct mconn *c, const struct segment *s)
+/* fresh: it acknowledges something new, so its window is the youngest, though its number may be an
+ * old one. By the rule of RFC 9293 alone the old window would go on with the acknowledgement, to an
+ * edge that was never offered. */
+static void window_update(struct mconn *c, const struct segment *s, bool fresh)
 {
-    if (seq_before(c->snd_wl1, s->seq) || (c->snd_wl1 == s->seq && seq_upto(c->snd_wl2, s->ack))) {
+    if (fresh || seq_before(c->snd_wl1, s->seq) ||
+        (c->snd_wl1 == s->seq && seq_upto(c->snd_wl2, s->ack))) {
         c->snd_wnd = s->wnd << (s->flags & SYN ? 0 : c->snd_scale);
         c->snd_wl1 = s->seq;
         c->snd_wl2 = s->ack;
@@ -137,7 +141,8 @@ static bool ack_input(struct mconn *c, const struct segment *s)
         c->snd_wl1 = s->seq - 1;
         opened(c);
     }
-    if (seq_before(c->snd_una, s->ack) && seq_upto(s->ack, c->snd_max)) {
+    bool fresh = seq_before(c->snd_una, s->ack);
+    if (fresh && seq_upto(s->ack, c->snd_max)) {
         c->snd_una = s->ack;
         if (seq_before(c->snd_nxt, s->ack))
             c->snd_nxt = s->ack;
@@ -149,7 +154,7 @@ static bool ack_input(struct mconn *c, const struct segment *s)
         c->snd_nxt = c->snd_una; /* once for each loss, and from there on */
     }
     if (seq_upto(c->snd_una, s->ack) && seq_upto(s->ack, c->snd_max)) {
-        window_update(c, s);
+        window_update(c, s, fresh);
         mconn_sacked(c, s);
     }
     bool fin_acked = c->end->shut && c->snd_una == c->iss + 2 + (uint32_t)c->end->sent;
