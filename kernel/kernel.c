@@ -205,4 +205,5 @@ void kernel_end(struct kernel *k)
     assert(k->paths_live == 0 && k->timers.armed == 0);
     assert(k->msgs.live[MSG_SMALL] == 0 && k->msgs.live[MSG_FULL] == 0);
     pool_end(&k->pool);
+    stock_end(k);
 }

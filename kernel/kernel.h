@@ -55,6 +55,7 @@ struct kernel {
     uint64_t now; /* ns; read once per turn of the main loop */
     uint64_t drops[DROP_COUNT];
     struct pool pool; /* what no path pays for */
+    struct stock stock;
     struct timer_wheel timers;
     struct flow_table flows;
     struct msg_store msgs;

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accounts over malloc: each block knows its pool, each pool lists its blocks, so a path that ends
+ * Accounts over stock.c: each block knows its pool, each pool lists its blocks, so a path that ends
  * (or was only half made) gives everything back without anybody keeping score. Called on the
  * control plane; messages have free lists of their own (msg.c) and only charge an account.
  */
 #include "kernel/pool.h"
 
 #include <assert.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct block {
     struct block *next;
@@ -45,7 +43,7 @@ void *pool_alloc(struct pool *pool, size_t n)
     uint32_t size = (uint32_t)(n + sizeof(struct block));
     if (!pool_charge(pool, size))
         return NULL;
-    struct block *b = calloc(1, size);
+    struct block *b = stock_take(pool->k, size);
     if (!b) {
         pool_refund(pool, size);
         return NULL;
@@ -61,7 +59,7 @@ static void block_free(struct block *b)
     if (b->next)
         b->next->prev = b->prev;
     pool_refund(b->pool, b->size);
-    free(b);
+    stock_give(b->pool->k, b, b->size);
 }
 
 void pool_free(struct pool *pool, void *mem)

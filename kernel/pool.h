@@ -39,6 +39,20 @@ static inline void pool_refund(struct pool *pool, uint32_t n)
     pool->used -= n;
 }
 
+/* stock.c: zeroed memory for blocks, and where it goes back to. k NULL: malloc's. */
+enum { STOCK_STEP = 64, STOCK_CLASSES = 16 };
+
+struct spare;
+
+struct stock { /* given back, by size */
+    struct spare *spare[STOCK_CLASSES];
+    int n[STOCK_CLASSES];
+};
+
+void *stock_take(struct kernel *k, uint32_t size);
+void stock_give(struct kernel *k, void *mem, uint32_t size);
+void stock_end(struct kernel *k);
+
 /* Freed memory that waits in a free list is off limits to the address sanitizer. */
 #if defined(__SANITIZE_ADDRESS__)
 #define POOL_POISON 1
@@ -52,9 +66,12 @@ void __asan_poison_memory_region(void const volatile *addr, size_t size);
 void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
 #define MEM_POISON(at, n)   __asan_poison_memory_region(at, n)
 #define MEM_UNPOISON(at, n) __asan_unpoison_memory_region(at, n)
+/* Nothing waits in the stock: what is used after it was given back shall be found. */
+enum { STOCK_KEEP = 0 };
 #else
 #define MEM_POISON(at, n)   ((void)(at), (void)(n))
 #define MEM_UNPOISON(at, n) ((void)(at), (void)(n))
+enum { STOCK_KEEP = 256 }; /* of each size */
 #endif
 
 #endif
