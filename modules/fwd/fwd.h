@@ -33,6 +33,10 @@ extern const struct stage_ops fwd_stage, ipfwd_stage;
 struct node *fwd_node_of(const struct node *proxy);
 /* Stage `at` of p is one of the two, and the connection must be the proxy's again. */
 bool fwd_wants_back(const struct path *p, int at);
+/* ns since the last segment, counted coarsely; and that so many have passed already, when the stage
+ * is new. Rewriting a path does not make its connection younger. */
+uint64_t fwd_silence(const struct path *p, int at);
+void fwd_silent(struct path *p, int at, uint64_t ns);
 /* Both records change nothing: the path does what a router does. */
 bool fwd_is_identity(const struct path *p);
 

@@ -61,6 +61,7 @@ struct sweep {
     uint64_t period; /* ns a round takes */
     struct {
         bool counts;   /* a silent path gets older in this round */
+        uint32_t each; /* rounds that a year of its age has */
         uint32_t most; /* age at which it ends */
     } limit[LIMITS];
     const struct shape *shape; /* of the last path: where its stage is; -1: not ours */

@@ -48,6 +48,7 @@ static void round_begin(struct fwd_node *f)
         uint64_t rounds = conf_number(&f->self->conf, names[i]) / s->period + 1;
         uint32_t each = (uint32_t)(rounds / COUNTS + 1); /* rounds in a count, of which the first */
         s->limit[i].counts = s->round % each == 0;
+        s->limit[i].each = each;
         s->limit[i].most = (uint32_t)(rounds / each) + (each > 1); /* may be cut short */
     }
 }
@@ -59,6 +60,29 @@ static enum limit judge(uint8_t a, uint8_t b)
     if ((a | b) & RECORD_RST)
         return LIMIT_RST;
     return (a | b) & RECORD_FIN ? LIMIT_HALFIDLE : LIMIT_IDLE;
+}
+
+static uint64_t year_ns(const struct fwd_node *f, uint8_t a, uint8_t b)
+{
+    return f->sweep.limit[judge(a, b)].each * f->sweep.period;
+}
+
+uint64_t fwd_silence(const struct path *p, int at)
+{
+    const struct record *a = fwd_record(p, AB), *b = fwd_record(p, BA);
+    bool seen = (a->flags | b->flags) & RECORD_SEEN;
+    return seen ? 0 : (p->flags >> AGE_SHIFT) * year_ns(fwd_of(p, at), a->flags, b->flags);
+}
+
+void fwd_silent(struct path *p, int at, uint64_t ns)
+{
+    struct record *a = fwd_record(p, AB), *b = fwd_record(p, BA);
+    uint64_t age = ns / year_ns(fwd_of(p, at), a->flags, b->flags);
+    if (!age)
+        return;
+    a->flags &= (uint8_t)~RECORD_SEEN;
+    b->flags &= (uint8_t)~RECORD_SEEN;
+    p->flags = (uint16_t)((p->flags & AGE_MAX) | least(age, AGE_MAX) << AGE_SHIFT);
 }
 
 static void end(struct fwd_node *f, struct path *p, int at, bool reset)

@@ -5,7 +5,7 @@
  * has room again. The kernel pays for a message in transit; the path for one that waits.
  */
 #include "modules/tcp/small.h"
-#include "modules/tcp/tcp.h"
+#include "modules/tcp/spliced.h"
 
 void queue_add(struct msgq *q, struct msg *m, struct pool *payer, uint32_t *cost)
 {
@@ -60,12 +60,13 @@ uint32_t data_window(const struct tcb *c)
     return splice_window(c, own_window(c));
 }
 
-/* Who takes the bytes: the proxy, or a splice that is PENDING, whose window is its limit. */
+/* Who takes the bytes: the proxy, or a splice that is PENDING, whose window is its limit. In a
+ * preliminary FWD stage there is no proxy. */
 static uint32_t room_above(const struct tcb *c)
 {
     if (c->sp_in)
         return splice_takes(c) ? UINT32_MAX : 0;
-    return path_room(c->p, c->at, (enum dir)c->up);
+    return tcb_is_paired(c) ? 0 : path_room(c->p, c->at, (enum dir)c->up);
 }
 
 static void hand_up(struct tcb *c, struct msg *m)

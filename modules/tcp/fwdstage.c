@@ -55,7 +55,7 @@ void tcb_tell(struct tcb *c, enum event ev)
 {
     if (ev == EVENT_EOF && c->sp_in && c->sp_in->state == SPLICE_PENDING)
         splice_eof(c);
-    if (c->p->shape->at[c->at].ops == &tcp_fwd_stage)
+    if (tcb_is_paired(c))
         both_told(c, ev);
     else
         path_event(c->p, c->at, (enum dir)c->up, ev);

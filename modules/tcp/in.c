@@ -70,10 +70,17 @@ static bool old_stamp(struct tcb *c, const struct segment *g)
     return true;
 }
 
+/* A connection that was made from records: the far host has heard stamps that passed while nobody
+ * looked, and later ones than the first that came here. */
+static bool echo_is_news(const struct tcb *c, uint32_t echo)
+{
+    return c->ts_lost || (c->sp_out && c->ts_stamped && seq_gt(echo, c->ts_sent));
+}
+
 /* RFC 7323 4.3 (2): what to echo. */
 static void note_stamp(struct tcb *c, const struct segment *g)
 {
-    if (c->ts_lost && g->o.has_ts && g->o.tsecr) {
+    if (g->o.has_ts && g->o.tsecr && echo_is_news(c, g->o.tsecr)) {
         tcp_stamp_learn(c, g->o.tsecr);
         c->ts_echoed = true;
     }

@@ -85,9 +85,10 @@ void fwd_drop(struct path *p, void *state)
     fwd_unmake(p, state);
 }
 
-void fwd_settle(struct path *p, void *state, struct splice_kept *out)
+uint64_t fwd_settle(struct path *p, void *state, struct splice_kept *out)
 {
     struct tcb *c[2] = {fwd_side(state, AB), fwd_side(state, BA)};
+    uint64_t last = c[AB]->active_ns > c[BA]->active_ns ? c[AB]->active_ns : c[BA]->active_ns;
     stamps_go_on(c[AB]->sp_in);
     stamps_go_on(c[BA]->sp_in);
     for (int d = AB; d <= BA; d++) {
@@ -102,6 +103,7 @@ void fwd_settle(struct path *p, void *state, struct splice_kept *out)
         out->stop[d] = s->stop - s->delta;
     }
     fwd_drop(p, state);
+    return p->pool.k->now - last;
 }
 
 /* The host's address and port come first in the key, ours second. */
@@ -185,7 +187,7 @@ static void splice_restore(struct splice *s, struct tcb *src, struct tcb *dst,
 }
 
 void *fwd_unsettle(struct path *p, struct node *tcp, void *conn, void (*end)(void *conn),
-                   const struct splice_kept *kept, const bool due[2])
+                   const struct splice_kept *kept, const bool due[2], uint64_t silent_ns)
 {
     struct tcb *c[2] = {tcb_make(tcp, p), tcb_make(tcp, p)};
     struct splice *s[2] = {pool_alloc(&p->pool, sizeof **s), pool_alloc(&p->pool, sizeof **s)};
@@ -203,6 +205,7 @@ void *fwd_unsettle(struct path *p, struct node *tcp, void *conn, void (*end)(voi
         tcb_restore(c[d], p, (enum dir)d, r[d], r[!d]);
         c[d]->ts_lost = c[d]->ts_new = c[d]->ts_ok;
         c[d]->ts_bound = kept != NULL;
+        c[d]->active_ns -= silent_ns;
         if (kept)
             c[d]->ts_offset = kept->ts_offset[d] + STAMPS_UNDER_WAY;
     }

@@ -78,10 +78,11 @@ void splice_free(struct splice *s)
 
 void splice_detach(struct tcb *c)
 {
-    bool whole = c->fin_seen && c->rcv_nxt == c->fin_seq + 1;
-    if (c->sp_in && c->sp_in->state == SPLICE_PENDING && whole && !c->rcvq.head && !c->reset)
+    bool whole = c->fin_seen && c->rcv_nxt == c->fin_seq + 1 && !c->reset;
+    bool ours = c->sp_in && c->sp_in->state == SPLICE_PENDING && whole;
+    if (ours && !c->rcvq.head)
         splice_eof(c); /* both ends of it are closed at once: nobody else will tell dst */
-    if (c->sp_in)
+    if (c->sp_in && !(ours && c->rcvq.head)) /* behind a limit they wait for the proxy */
         splice_free(c->sp_in);
     if (c->sp_out)
         splice_free(c->sp_out);

@@ -108,13 +108,14 @@ bool fwd_wants_control(const struct path *p, int at);
 /* Both directions are ESTABLISHED (or WAITING) and may become records. */
 bool fwd_is_settled(const struct path *p, int at);
 /* Writes the records and limits of segment size, and ends both connections: state was a
- * tcp_fwd_stage's until now. */
-void fwd_settle(struct path *p, void *state, struct splice_kept *out);
+ * tcp_fwd_stage's until now. How long neither host has sent anything, ns. */
+uint64_t fwd_settle(struct path *p, void *state, struct splice_kept *out);
 /* The connections again, from the records, both flows ESTABLISHED. kept may be NULL;
- * due: that flow's limit was reached, what comes behind waits for the proxy. The new state
+ * due: that flow's limit was reached, what comes behind waits for the proxy. silent_ns: how long
+ * neither host has sent anything. The new state
  * of the stage, which must become a tcp_fwd_stage. NULL: no memory, no change. */
 void *fwd_unsettle(struct path *p, struct node *tcp, void *conn, void (*end)(void *conn),
-                   const struct splice_kept *kept, const bool due[2]);
+                   const struct splice_kept *kept, const bool due[2], uint64_t silent_ns);
 /* Undoes fwd_unsettle: the records are as good as before. */
 void fwd_drop(struct path *p, void *state);
 

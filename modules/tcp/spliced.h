@@ -76,6 +76,12 @@ void splice_window_moved(struct splice *s);
 void splice_established(struct splice *s);
 void splice_expire(struct kernel *k, struct timer *t); /* fires 2 MSL after the last segment */
 
+/* Both connections of the path share one stage: there is no proxy. */
+static inline bool tcb_is_paired(const struct tcb *c)
+{
+    return c->p->shape->at[c->at].ops == &tcp_fwd_stage;
+}
+
 /* fwdstage.c: state of the stage for these two; NULL: no memory. And one of the two. */
 struct tcb *fwd_side(const void *state, enum dir d);
 void *fwd_pair(struct path *p, struct tcb *a, struct tcb *b, void *conn, void (*end)(void *conn));

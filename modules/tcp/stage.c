@@ -183,6 +183,8 @@ void tcb_destroy(struct tcb *c)
     struct kernel *k = tcb_kernel(c);
     struct path *p = c->p;
     splice_detach(c);
+    if (c->sp_in)
+        splice_free(c->sp_in);
     if (c->flow || c->state != TCP_CLOSED) {
         c->flow = false; /* the kernel has removed it */
         tcb_state(c, TCP_CLOSED);

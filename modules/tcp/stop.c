@@ -237,7 +237,7 @@ void stop_check(struct splice *s)
         s->stop = s->max;
     if (!s->due || !may_finish(s) || src->delivering)
         return;
-    if (src->p->shape->at[src->at].ops == &tcp_fwd_stage)
+    if (tcb_is_paired(src))
         path_note(src->p, NOTE_MODE);
     else
         stop_finish(s, SPLICE_STOPPED);

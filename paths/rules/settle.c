@@ -49,7 +49,7 @@ static status_t settle_action(struct path *p, struct span span)
         pool_free(&p->pool, keep);
         return status;
     }
-    fwd_settle(p, both, &kept);
+    fwd_silent(p, at, fwd_settle(p, both, &kept));
     if (keep) {
         *keep = (struct fwd_keep){
             .conn = c, .end = rule_end_proxy, .moved = rule_proxy_away, .kept = kept};

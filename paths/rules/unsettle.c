@@ -27,8 +27,9 @@ static status_t unsettle_action(struct path *p, struct span span)
     for (int i = 0; i < to.n; i++)
         state[i] = p->state[i];
     to.at[at].ops = &tcp_fwd_stage;
-    state[at] = fwd_unsettle(p, proxy->down[0], keep ? keep->conn : NULL, rule_end_proxy,
-                             keep ? &keep->kept : NULL, keep ? keep->fired : NULL);
+    state[at] =
+        fwd_unsettle(p, proxy->down[0], keep ? keep->conn : NULL, rule_end_proxy,
+                     keep ? &keep->kept : NULL, keep ? keep->fired : NULL, fwd_silence(p, at));
     if (!state[at])
         return E_NOMEM;
     status_t status = path_reshape(p, &to, state, false, &p);
