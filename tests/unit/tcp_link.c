@@ -43,6 +43,7 @@ static void frame_came(void *arg, const uint8_t *f, size_t n)
     s->cksum_ok = cksum_fold(cksum_add(
                       cksum_pseudo(be32_get(f + IP4_SRC), be32_get(f + IP4_DST), PROTO_TCP, total),
                       h, total)) == 0xffff;
+    s->port = be16_get(h + 2);
     s->seq = be32_get(h + 4);
     s->ack = be32_get(h + 8);
     s->flags = h[13];

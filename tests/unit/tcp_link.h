@@ -43,6 +43,7 @@ struct tl_user {
 
 struct tl_seg { /* a segment that the kernel sent, as read by the test's own parser */
     uint32_t seq, ack, wnd, len;
+    uint16_t port; /* whom it is for */
     uint8_t flags;
     uint64_t ns;
     bool cksum_ok;

@@ -238,6 +238,41 @@ static void refused(void **state)
     finish(t, l, 3);
 }
 
+/* Bytes that went between a host and the proxy before, each way; all were read. */
+static void talked(struct tl *t, struct leg *l, uint64_t in, uint64_t out)
+{
+    l->ours->rx_seed = l->host->tx_seed;
+    l->ours->tx_seed = l->host->rx_seed = l->host->tx_seed + 1;
+    tl_push(l->host, in);
+    tl_push(l->ours, out);
+    for (int i = 0; i < 3000 && (l->ours->rx < in || l->host->rx < out); i++)
+        tl_run(t, 10 * MS);
+    tl_run(t, SECOND);
+    assert_int_equal(l->ours->rx, in);
+    assert_int_equal(l->host->rx, out);
+}
+
+static void after_bytes(void **state)
+{
+    static const uint64_t n[] = {0, 1, 70001};
+    (void)state;
+    for (int i = 0; i < 9; i++) {
+        for (int j = 0; j < 2; j++) {
+            struct tl *t = tl_make(2, NULL, "");
+            struct leg l[] = {leg_in(t, 11), leg_out(t, 22)};
+            struct leg *from = &l[j], *to = &l[!j];
+            talked(t, from, n[i / 3], n[(i + 1) % 3]);
+            talked(t, to, n[(i + 2) % 3], n[i % 3]);
+            join(t, from, to);
+            carried(t, from, to, 1); /* what differs shows at once */
+            carried(t, from, to, 30000);
+            assert_int_equal(from->ours->rx, n[i / 3]); /* none of it came to the proxy */
+            assert_int_equal(from->ours->rx_bad + to->ours->rx_bad, 0);
+            finish(t, l, 2);
+        }
+    }
+}
+
 /* Bytes that were acknowledged before the splice lie in all three buffers. */
 static void buffered(void **state)
 {
@@ -430,6 +465,7 @@ int main(void)
         PLAIN_TEST("R-FLOW-4 fan (C22)", fan),
         PLAIN_TEST("R-FLOW-4 chain (C51)", chain),
         PLAIN_TEST("R-FLOW-5 echo: both flows of one connection", echo),
+        PLAIN_TEST("R-FLOW-6 spliced after 0, 1 and many bytes: the stream goes on", after_bytes),
         PLAIN_TEST("R-FLOW-8 a flow that is spliced already is refused, nothing changes", refused),
         PLAIN_TEST("R-SPL-4 R-FLOW-9 R-FLOW-12 send buffer, proxy, receive buffer, forwarded",
                    buffered),
