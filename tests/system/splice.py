@@ -107,6 +107,28 @@ def busy_cases(b, long, nic):
     b.lab.command("set plug.splice=on")
 
 
+def both_ways(b, size):
+    """One connection, spliced before its first byte but five: up, half-closed, then down, with small segments in between."""
+    server = b.server("send:5", "recv:5", *["recv:100", "send:100"] * 20, "recvall", f"send:{size}", "shut")
+    client = b.client("recv:5", "send:5", "say:on", "line", *["send:100", "recv:100"] * 20, f"send:{size}", "shut", "recvall")
+    must(line_of(client) == "on\n", "no answer")
+    wait_spliced(b)
+    client.stdin.write("go\n")
+    client.stdin.flush()
+    up, down = b.facts(client, 120), b.facts(server)
+    must(up["error"] is None and down["error"] is None, f"errors: {up['error']}, {down['error']}")
+    for one, other in ((up, down), (down, up)):
+        must(one["sent"] == size + 2005, f"{one['sent']} bytes were sent")
+        must(other["got_sum"] == one["sent_sum"], f"{other['got']} bytes of {one['sent']} arrived, or came out different")
+
+
+def both_ways_case(b, long):
+    size = (64 if long else 8) * MIB
+    with b.case(f"R-FLOW-7 {size // MIB} MiB each way through a splice: no host counts a violation of the protocol"):
+        with counted(b, *NEVER):
+            both_ways(b, size)
+
+
 # --- proof from outside (flow-splicing 12) ---
 
 class Outside:
@@ -442,6 +464,7 @@ def run_all(b, nic, long, first):
         sysctl(b, side, "tcp_rmem", "4096 131072 400000")
     time.sleep(1)
     b.settle()
+    both_ways_case(b, long)
     toggle_cases(b, long, nic)
     busy_cases(b, long, nic)
     if long or first:

@@ -15,7 +15,7 @@ from support import Bad, Skip, must, need
 # What Linux counts when a splice has put a number where it does not belong.
 NEVER = ("TcpExtPAWSEstab", "TcpExtPAWSActive", "TcpExtTCPSACKDiscard", "TcpExtTCPDSACKIgnoredOld", "TcpInCsumErrors",
          "TcpInErrs", "TcpExtTCPACKSkippedPAWS", "TcpExtTCPACKSkippedSeq", "TcpExtTCPChallengeACK", "TcpExtTCPSYNChallenge",
-         "TcpExtOutOfWindowIcmps", "TcpExtTSEcrRejected", "TcpEstabResets")
+         "TcpExtOutOfWindowIcmps", "TcpExtTSEcrRejected", "TcpExtBeyondWindow", "TcpEstabResets", "IpInHdrErrors")
 # And when something was sent twice, or in the wrong order.
 AGAIN = ("TcpRetransSegs", "TcpExtTCPLostRetransmit", "TcpExtTCPTimeouts", "TcpExtTCPLossProbes", "TcpExtTCPDSACKRecv",
          "TcpExtTCPDSACKOldSent", "TcpExtTCPSACKReorder", "TcpExtTCPTSReorder", "TcpExtTCPOFOQueue")
