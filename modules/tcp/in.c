@@ -187,7 +187,8 @@ static void rest_of_segment(struct tcb *c, struct msg *m, struct segment *g)
 /* RFC 9293: RCV.WND of zero takes no bytes, but valid acknowledgements. */
 static bool zero_window_probe(const struct tcb *c, const struct segment *g)
 {
-    return c->rcv_adv == c->rcv_nxt && g->seq == c->rcv_nxt && !(g->flags & (TCP_RST | TCP_SYN));
+    return c->rcv_adv == c->rcv_nxt && g->seq == c->rcv_nxt && !(g->flags & (TCP_RST | TCP_SYN)) &&
+           segment_space(g);
 }
 
 /* In SYN-RECEIVED the peer's SYN again, alone (our answer was lost) or with ACK (simultaneous open,
@@ -218,7 +219,7 @@ static void synchronised(struct tcb *c, struct msg *m, struct segment *g)
         drop(c, m, DROP_TCP_PAWS);
         return;
     }
-    if (!splice_forwards(c) && zero_window_probe(c, g) && m->total) {
+    if (!splice_forwards(c) && zero_window_probe(c, g)) {
         msg_trim(m, 0);
         g->flags &= (uint8_t)~TCP_FIN;
         g->len = 0;

@@ -141,15 +141,14 @@ static bool rides(const struct splice *s, const struct segment *g)
     return seq_ge(seq, back->max) && !ends;
 }
 
-/* What dst's host has echoed is a stamp of src's. Of a connection made from a record it is the
- * first that is known, though there may be later ones. */
+/* What dst's host has echoed is a stamp of src's. Of a connection made from a record it is all that
+ * is known, though there may be later ones, and only dst's host says so. */
 static void note_echo(struct splice *s, uint32_t echo)
 {
     struct tcb *src = s->src;
     if (src->ts_new) {
-        src->ts_new = false;
+        src->ts_heard = true;
         src->ts_recent = echo;
-        src->ts_recent_ns = tcb_kernel(src)->now;
     }
     if (s->has_first && seq_lt(echo, s->ts_first)) /* of ours, from before */
         echo = s->ts_first;

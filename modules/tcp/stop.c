@@ -209,7 +209,7 @@ void splice_broken(struct tcb *c)
  * a stamp of ours that is too old would be dropped, one that was never sent must not be echoed. */
 static bool stamps_lost(const struct splice *s)
 {
-    return (s->dst->ts_lost && !s->dst->ts_bound) || s->src->ts_new;
+    return (s->dst->ts_lost && !s->dst->ts_bound) || (s->src->ts_new && !s->src->ts_heard);
 }
 
 /* All that was forwarded is acknowledged or held. */

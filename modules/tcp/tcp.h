@@ -124,7 +124,8 @@ struct tcb {
     bool ts_lost : 1;    /* made from a record: what its host heard last is not known yet */
     bool ts_bound : 1;   /* our clock with ts_offset is ahead of all that it heard */
     bool ts_echoed : 1;  /* ts_sent is what it has echoed: there may be later ones */
-    bool ts_new : 1;     /* and nor is what it said: ts_recent is not valid */
+    bool ts_new : 1;     /* and nor is what it said: nothing is older than ts_recent */
+    bool ts_heard : 1;   /* but the other host has echoed ts_recent */
 
     struct endpoint local, remote;
     uint32_t pseudo; /* sum of the pseudo header's addresses and protocol */

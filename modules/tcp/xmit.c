@@ -92,7 +92,9 @@ static uint32_t stamp(struct tcb *c, const struct segment *as)
 /* RFC 7323 4.3, or what the far host of a splice has echoed. */
 static uint32_t echo(const struct tcb *c)
 {
-    return c->sp_in && c->sp_in->has_echo ? c->sp_in->echo : c->ts_new ? 0 : c->ts_recent;
+    return c->sp_in && c->sp_in->has_echo ? c->sp_in->echo
+           : c->ts_new && !c->ts_heard    ? 0
+                                          : c->ts_recent;
 }
 
 static uint32_t options(struct tcb *c, bool syn, const struct segment *as, uint8_t *out)
@@ -166,6 +168,8 @@ uint32_t tcb_seq_now(const struct tcb *c)
 
 void tcp_send_ack(struct tcb *c)
 {
+    if (c->ts_lost && !c->ts_bound) /* no stamp would be right; the next segment brings one */
+        return;
     c->ack_now = false;
     if (!tcp_transmit(c, tcb_seq_now(c), 0, TCP_ACK))
         tcp_delack_arm(c); /* no memory: a little later */

@@ -34,32 +34,64 @@ static void reset(void **state)
     tl_end(t);
 }
 
-/* RFC 9293 MUST-66: at a zero window too. */
-static void reset_zero_window(void **state)
+/* A connection whose receive window is full; *seq: the number behind it. */
+static struct tl_conn *closed_window(struct tl *t, uint32_t *iss, uint32_t *seq)
 {
-    struct tl *t = tl_make(1, NULL, "timestamps=off sack=off wscale=off rcvbuf=4k");
     uint8_t bytes[4096];
-    uint32_t iss;
-    (void)state;
     for (uint32_t i = 0; i < sizeof bytes; i++)
         bytes[i] = tl_byte(0, i);
-    struct tl_conn *c = tl_open(t, ISN, WND, &iss);
+    struct tl_conn *c = tl_open(t, ISN, WND, iss);
     c->stopped = true;
-    uint32_t seq = ISN + 1;
-    for (int i = 0; i < 4; i++, seq += 1024)
-        tl_send(t, TCP_ACK, seq, iss + 1, WND, bytes + (seq - ISN - 1), 1024);
+    *seq = ISN + 1;
+    for (int i = 0; i < 4; i++, *seq += 1024)
+        tl_send(t, TCP_ACK, *seq, *iss + 1, WND, bytes + (*seq - ISN - 1), 1024);
     tl_run(t, SECOND);
     const struct tl_seg *s, *last = NULL;
     while ((s = tl_next(t)))
         last = s;
     assert_non_null(last);
-    assert_int_equal(last->ack, seq);
+    assert_int_equal(last->ack, *seq);
     assert_int_equal(last->wnd, 0);
-    tl_send(t, TCP_ACK, seq, iss + 1, WND, bytes, 1); /* a probe: answered, not taken */
-    s = tl_expect(t, TCP_ACK);
-    assert_int_equal(s->ack, seq);
+    return c;
+}
+
+static struct tl *small_window(void)
+{
+    return tl_make(1, NULL, "timestamps=off sack=off wscale=off rcvbuf=4k");
+}
+
+/* RFC 9293 MUST-66: at a zero window too. */
+static void reset_zero_window(void **state)
+{
+    struct tl *t = small_window();
+    uint32_t iss, seq;
+    (void)state;
+    struct tl_conn *c = closed_window(t, &iss, &seq);
+    tl_send(t, TCP_ACK, seq, iss + 1, WND, "x", 1); /* a probe: answered, not taken */
+    assert_int_equal(tl_expect(t, TCP_ACK)->ack, seq);
     tl_send(t, TCP_RST, seq, 0, 0, NULL, 0);
     assert_int_equal(c->reset, 1);
+    tl_end(t);
+}
+
+/* RFC 9293 3.10.7.4: no segment is acceptable, but a valid acknowledgement is taken, or two hosts
+ * whose windows are both closed would wait for each other for ever. */
+static void ack_zero_window(void **state)
+{
+    struct tl *t = small_window();
+    uint32_t iss, seq;
+    (void)state;
+    struct tl_conn *c = closed_window(t, &iss, &seq);
+    tl_push(c, 100);
+    tl_run(t, 2 * MS);
+    tl_expect(t, TCP_ACK);
+    tl_send(t, TCP_ACK | TCP_FIN, seq, iss + 51, WND, NULL, 0);
+    assert_int_equal(tl_expect(t, TCP_ACK)->ack, seq); /* the FIN is not taken */
+    assert_int_equal(tl_tcb(c)->snd_una, iss + 51);
+    tl_send(t, TCP_ACK, seq, iss + 101, WND, "x", 1);
+    assert_int_equal(tl_expect(t, TCP_ACK)->ack, seq);
+    assert_int_equal(tl_tcb(c)->snd_una, iss + 101);
+    tl_send(t, TCP_RST, seq, 0, 0, NULL, 0);
     tl_end(t);
 }
 
@@ -501,6 +533,7 @@ int main(void)
         PLAIN_TEST("R-BAD-41: numbers that wrap", wrap),
         PLAIN_TEST("R-BAD-45, R-BAD-46, RFC 5961 3.2: RST", reset),
         PLAIN_TEST("R-BAD-46, MUST-66: RST at zero window", reset_zero_window),
+        PLAIN_TEST("RFC 9293 3.10.7.4 ACK at zero window, also with a FIN", ack_zero_window),
         PLAIN_TEST("R-BAD-47, R-BAD-58, RFC 1337, RFC 6191: TIME-WAIT", time_wait),
         PLAIN_TEST("R-BAD-58, RFC 6191: TIME-WAIT, time stamps", time_wait_stamps),
         PLAIN_TEST("R-BAD-48, RFC 5961 4.2: SYN in ESTABLISHED", syn_established),
