@@ -100,7 +100,8 @@ void splice_established(struct splice *s)
 /* Only as far as dst's host has room (spec decisions 1): with `absorb` that is so from the start,
  * with the others what src's host was promised may be more. The rest waits (hold), or comes again.
  * A closed window is probed with one byte, or nobody would learn that it has opened. */
-static struct msg *fitting(struct splice *s, struct msg *m, const struct segment *g, uint32_t seq)
+static struct msg *fitting(struct splice *s, struct msg *m, const struct segment *g, uint32_t seq,
+                           uint8_t flags)
 {
     int32_t fits = (int32_t)(splice_edge(s->dst) - s->delta - seq);
     if (s->drain == DRAIN_ABSORB || fits >= (int32_t)m->total)
@@ -109,6 +110,7 @@ static struct msg *fitting(struct splice *s, struct msg *m, const struct segment
         fits = 1;
     struct msg *rest = m;
     struct segment later = *g;
+    later.flags = flags;
     if (fits > 0 && fits < (int32_t)m->total) {
         rest = msg_split(m, (uint32_t)fits);
         later.seq = seq + (uint32_t)fits;
@@ -159,7 +161,7 @@ void splice_forward(struct splice *s, struct msg *m, const struct segment *g)
     if (s->stopping && seq_ge(seq + m->total + s->delta, s->stop))
         flags &= (uint8_t)~TCP_FIN; /* it comes again when we are in control */
     uint32_t len = m->total;
-    if (!(m = fitting(s, m, g, seq)))
+    if (!(m = fitting(s, m, g, seq, flags)))
         return;
     if (m->total < len)
         flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
