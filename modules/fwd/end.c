@@ -80,7 +80,7 @@ void end_note(struct seg *s)
     uint32_t end = s->end;
     if (r->flags & RECORD_FIN && before(r->seq_max, end))
         end = r->seq_max; /* nothing is behind a FIN */
-    record_move(r, end, s->ack, be16_get(s->tcp + TCP_AT_WINDOW));
+    record_move(r, end, s->ack, be16_get(s->tcp + TCP_AT_WINDOW), s->sure);
     if (s->flags & TCP_FIN && !(r->flags & RECORD_FIN)) {
         r->flags |= RECORD_FIN;
         r->seq_max = end;

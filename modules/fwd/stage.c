@@ -3,8 +3,9 @@
  * The two final forwarding stages (spec splicing 3). What is here runs for nearly every segment of
  * a spliced connection and looks at one line of the flow table: filter, numbers seen, rewriting. It
  * never touches the payload, so one byte costs as much as 1460. Whatever is not plain goes to
- * odd.c unchanged. Segments without payload are verified first: the numbers they move are not
- * covered by bytes that a host would miss (spec decisions 4).
+ * odd.c unchanged. Segments without payload are verified first (spec decisions 4). Of others,
+ * unless the card has done it, the acknowledgement is passed on but not believed; now and then one
+ * of them is verified in odd.c.
  */
 #include <string.h>
 
@@ -57,12 +58,13 @@ forward(struct path *p, enum dir d, const struct msg *m, const uint8_t *ip, uint
     uint8_t want = stamped ? RECORD_TS : 0;
     if (UNLIKELY((r->flags & (ODD | want)) != want || len - TCP_HEADER_MIN > p->own[d]))
         return 0;
-    if (UNLIKELY(!within_reach(seq, r->seq_max) || !within_reach(ack, r->ack_max)))
+    bool sure = m->flags & MSG_CSUM_VALID;
+    if (UNLIKELY(!within_reach(seq, r->seq_max) || !within_trust(ack, r->ack_max)))
         return 0;
-    if (len == hlen && !(m->flags & MSG_CSUM_VALID) && !header_sum_is_good(ip, tcp, hlen))
+    if (len == hlen && !sure && !(sure = header_sum_is_good(ip, tcp, hlen)))
         return 0;
     uint64_t moved = moved_addresses(f, r);
-    record_move(r, seq + len - hlen, ack, be16_get(tcp + TCP_AT_WINDOW));
+    record_move(r, seq + len - hlen, ack, be16_get(tcp + TCP_AT_WINDOW), sure);
     rewrite_plain(tcp, r, (uint32_t)f->key.w[1], moved, stamped);
     return moved;
 }

@@ -105,7 +105,7 @@ void train_pass(struct path *p, int at, enum dir d, struct msg *m)
         return;
     }
     if (!(r->flags & RECORD_FIN))
-        record_move(r, end, r->ack_max, r->wnd);
+        record_move(r, end, r->ack_max, r->wnd, false);
     fwd_rewrite_ip(m->data, r);
     fit_pass(p, at, d, m);
 }

@@ -22,7 +22,7 @@ bool splice_acceptable(const struct tcb *c, const struct segment *g)
     uint32_t end = g->seq + segment_space(g);
     if (s->state == SPLICE_PENDING)
         return seq_le(g->seq, c->rcv_adv) && seq_ge(end, c->rcv_nxt);
-    return seq_le(g->seq, c->rcv_adv) && seq_ge(end, c->rcv_nxt - RECORD_REACH);
+    return seq_lt(g->seq, c->rcv_nxt + RECORD_REACH) && seq_ge(end, c->rcv_nxt - RECORD_REACH);
 }
 
 /* For as long as the message may still be changed: it has one owner, and room for a header. */

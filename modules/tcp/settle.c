@@ -146,7 +146,7 @@ static void tcb_restore(struct tcb *c, struct path *p, enum dir d, const struct 
     c->snd_una = seq_min(c->snd_una, c->snd_max);
     c->iss = c->recover = c->high_rxt = c->snd_una;
     c->snd_wnd = c->max_wnd = (uint32_t)in->wnd << shift;
-    c->snd_wl1 = in->seq_max;
+    c->snd_wl1 = out->ack_max - in->seq_off; /* seq_max may be what a damaged segment said */
     c->snd_wl2 = in->ack_max;
     c->irs = c->rcv_nxt = c->last_ack_sent = out->ack_max - in->seq_off;
     uint32_t field = offer >> c->rcv_scale;

@@ -28,9 +28,11 @@ TREATMENTS = ("absorb", "hold", "concurrent")
 OFTEN = 100  # each transition, of all treatments together
 TRANSITION = re.compile(r"transition ([^:]*): (\d+), with bytes received (\d+), in the proxy (\d+), to be sent (\d+)")
 STREAMS = re.compile(r"streams ([0-9a-f]{16})")
-# Beyond the first 10,000, and what they found: stamps behind those that had passed, bytes behind a limit when the
-# other direction was closed, a connection kept alive by its rewriting.
-FORMER = {"absorb": (20879, 24859, 26420, 39864), "hold": (20879, 24859), "concurrent": (39864,)}
+# Beyond the first 10,000. What they found: stamps behind those that had passed; bytes behind a limit when the other
+# direction was closed; a connection kept alive by its rewriting; closed windows on both sides; a FIN that went with
+# the first piece of its segment; a damaged acknowledgement that was believed later.
+FORMER = {"absorb": (20879, 24859, 26420, 39864, 56647, 56856, 70428, 80288, 98154),
+          "hold": (20879, 24859, 63277, 71479, 72717, 91211), "concurrent": (39864, 56647)}
 # What must have fired: with bytes of ours in the receive buffer, in the proxy, in the send buffer
 # when the splice began; or with none there, where that is what the transition says.
 FULL = ("UNSPLICED, start buffered", "PENDING, sent", "FORWARDING, acknowledged", "ESTABLISHED, FIN acked")

@@ -161,6 +161,36 @@ static void checksums(void **state)
     duo_each(checksums_each);
 }
 
+/* Bytes hide a wrong header from us: what it acknowledges must not be ours to say later. */
+static void believed_each(struct duo *d)
+{
+    struct tcp got, t = {.data = "ab", .n = 2, .wrong = 1};
+    const struct record *r = flow_record(path_flow(duo_path(d), AB));
+    uint32_t ack = d->host[A].ack, far = ack + (1 << 18);
+    t.seq = d->host[A].seq;
+    t.ack = ack + 1;
+    duo_send(d, A, &t);
+    duo_read(net_only(d->w), &got); /* passed on, for its host to drop */
+    assert_int_equal(r->ack_max, ack);
+    t.ack = far;
+    duo_send(d, A, &t);
+    net_none(d->w);
+    assert_int_equal(r->ack_max, ack);
+    t.wrong = 0;
+    duo_send(d, A, &t);
+    duo_only(d, &got);
+    assert_int_equal(r->ack_max, far);
+    t.ack = ack;
+    duo_send(d, A, &t);
+    duo_only(d, &got);
+}
+
+static void believed(void **state)
+{
+    (void)state;
+    duo_each(believed_each);
+}
+
 static void far_numbers_each(struct duo *d)
 {
 
@@ -391,6 +421,8 @@ int main(void)
         PLAIN_TEST("R-SPL-10 R-FLOW-38 windows are told in the other side's unit", window_units),
         PLAIN_TEST("R-ATK-14 R-FLOW-53 wrong stays wrong; what moves our state is verified",
                    checksums),
+        PLAIN_TEST("R-FLOW-15 R-ATK-14 no acknowledgement is believed before it is verified",
+                   believed),
         PLAIN_TEST("R-SPL-11 R-BAD-50 R-BAD-63 numbers far away are dropped, near ones pass",
                    far_numbers),
         PLAIN_TEST("R-SPL-11 headers and flags that mean nothing are dropped", bad_segments),
