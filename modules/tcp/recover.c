@@ -13,12 +13,18 @@ static uint32_t flight(const struct tcb *c)
     return c->snd_max - c->snd_una;
 }
 
+/* A peer may have taken its window back since: then a byte, as a probe (RFC 9293 3.8.6). */
+static uint32_t within_window(const struct tcb *c, uint32_t seq, uint32_t len)
+{
+    int32_t room = (int32_t)(c->snd_una + c->snd_wnd - seq);
+    return room <= 0 ? 1 : len < (uint32_t)room ? len : (uint32_t)room;
+}
+
 /* Send the first unacknowledged segment, or what of it is not SACKed, again. */
 static void resend_at(struct tcb *c, uint32_t seq, uint32_t len)
 {
-    uint32_t end = tcb_queue_end(c);
-    uint32_t bytes =
-        seq_lt(seq, end) ? seq_min(end, seq + seq_min(len, tcp_full_segment(c))) - seq : 0;
+    uint32_t end = tcb_queue_end(c), most = within_window(c, seq, tcp_full_segment(c));
+    uint32_t bytes = seq_lt(seq, end) ? seq_min(end, seq + seq_min(len, most)) - seq : 0;
     uint8_t fin = c->fin_sent && seq + bytes == end && bytes < len ? TCP_FIN : 0;
     if (!bytes && !fin)
         return;
