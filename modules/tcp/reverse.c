@@ -156,10 +156,23 @@ static void note_echo(struct splice *s, uint32_t echo)
     s->has_echo = true;
 }
 
+/* The first word of dst's host since the connection was made from a record, in which its newest
+ * acknowledgements may be missing: its edge is what src's host was promised. */
+static void heard(struct splice *s, const struct segment *g)
+{
+    struct tcb *src = s->src;
+    uint32_t wnd = (uint32_t)g->wnd << s->dst->snd_scale;
+    uint32_t edge = g->ack - s->delta + (wnd >> src->rcv_scale << src->rcv_scale);
+    s->unheard = false;
+    src->rcv_adv = seq_max(src->rcv_adv, edge);
+}
+
 /* An acknowledgement of forwarded bytes, or of nothing new. */
 static void pass_back(struct splice *s, const struct segment *g)
 {
     struct tcb *src = s->src, *dst = s->dst;
+    if (s->unheard)
+        heard(s, g);
     uint32_t m = g->ack - s->delta, edge = src->rcv_adv;
     bool advanced = seq_gt(m, src->rcv_nxt), pure = !g->len && !(g->flags & TCP_FIN);
     if (seq_ge(g->ack, dst->snd_una) &&

@@ -30,6 +30,7 @@ struct splice {
     bool due;         /* and it shall end as soon as that is possible */
     bool absorb;      /* FIN mode */
     bool fin;         /* src's host has sent its FIN */
+    bool unheard;     /* made from a record, and dst's host has not spoken since */
     bool has_echo, has_first;
     bool had[3]; /* when it began: bytes in receive buffer, proxy, send buffer */
     uint32_t delta;
@@ -48,6 +49,7 @@ struct splice {
     struct msgq held;   /* DRAIN_HOLD: segments that wait; cb: see drain.c */
     struct reass *copy; /* STOPPING_COPY: bytes from the stop on, src space */
     struct timer waiting;
+    uint64_t asked_ns; /* when dst's host was asked to speak */
     uint64_t segments, bytes, acks;
 };
 

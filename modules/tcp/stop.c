@@ -13,6 +13,8 @@
  */
 #include "modules/tcp/spliced.h"
 
+static const uint64_t ask_ns = 200 * MS;
+
 static struct reass *queue_of(struct splice *s, struct reass **q)
 {
     if (!*q)
@@ -229,15 +231,31 @@ static bool may_finish(const struct splice *s)
            r->run[0].end + s->delta == s->max;
 }
 
+/* dst's host may have nothing to say, and only it knows what has arrived: a number from before
+ * makes it acknowledge (RFC 9293 3.8.4). What is said to it must be known, so src's host has
+ * spoken, and asks again with what it sends again. */
+static void ask(struct splice *s)
+{
+    struct tcb *dst = s->dst;
+    uint64_t now = tcb_kernel(dst)->now;
+    bool known = !(dst->ts_lost && !dst->ts_bound) && !(dst->sp_in && dst->sp_in->unheard);
+    if (!s->unheard || !known || s->state != SPLICE_ESTABLISHED || now - s->asked_ns < ask_ns)
+        return;
+    s->asked_ns = now;
+    (void)tcp_transmit(dst, s->max - 1, 0, TCP_ACK);
+}
+
 /* A path that has no place for the proxy gets one first (rule `unsplice`). */
 void stop_check(struct splice *s)
 {
     struct tcb *src = s->src;
     if (s->stopping == STOPPING_WAIT) /* copies were too many: from here on */
         s->stop = s->max;
-    if (!s->due || !may_finish(s) || src->delivering)
+    if (!s->due || src->delivering)
         return;
-    if (tcb_is_paired(src))
+    if (!may_finish(s))
+        ask(s);
+    else if (tcb_is_paired(src))
         path_note(src->p, NOTE_MODE);
     else
         stop_finish(s, SPLICE_STOPPED);
