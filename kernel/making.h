@@ -17,6 +17,8 @@ void object_free(struct kernel *k, struct path *p); /* its account is empty */
 
 /* shape.c. The shape like `want` that all paths of the kind share. NULL: no memory. */
 const struct shape *shape_intern(struct kernel *k, const struct shape *want);
+/* What s, a shared shape, becomes by that rule; NULL: no memory. */
+const struct shape *shape_turned(struct kernel *k, const struct shape *s, const struct turn *t);
 
 /* reshape.c: all stages are told that they stand elsewhere. */
 void stages_moved(struct path *p);

@@ -27,6 +27,7 @@ enum { PATH_STAGES = 12 };
 
 struct show;
 struct hop;
+struct rule;
 
 /* What travels along a path besides bytes. Delivered in the direction named. */
 enum event {
@@ -61,6 +62,13 @@ struct stage_ops {
     bool network; /* its messages begin at the network header (classify_again) */
 };
 
+/* A rule that may act on paths of a shape (rule.h). */
+struct turn {
+    const struct rule *rule;
+    int at;                 /* the stage it acts on */
+    const struct shape *to; /* NULL: not known before it has happened once, or ever */
+};
+
 struct shape {
     const char *name; /* e.g. "1-path"; made up from the stages when nobody names it */
     int n;
@@ -72,6 +80,9 @@ struct shape {
         deliver_fn *deliver;
         int at;
     } enter[2];
+    const struct shape *shared; /* the one that all paths of the kind share: itself */
+    struct turn *turns;         /* of that one: the rules that are tried, in the graph's order */
+    int nturns;
 };
 
 enum { PATHQ_MAX = 512, PATH_LAST = 16, PATH_INLINE_STAGES = 4, PATH_SLIM_STAGES = 3 };

@@ -132,7 +132,8 @@ status_t path_reshape(struct path *p, const struct shape *to, void *const state[
         q = object_make(k, in_line, to->n);
     if (!q)
         return E_NOMEM;
-    memmove(q->state, state, (size_t)to->n * sizeof state[0]); /* they may be p's own */
+    if (state != q->state)
+        memcpy(q->state, state, (size_t)to->n * sizeof state[0]);
     q->shape = shared;
     *out = q;
     if (q == p) {

@@ -41,15 +41,17 @@ void path_carried(const struct path *p, uint64_t *msgs, uint64_t *bytes)
     }
 }
 
-static bool rule_apply(struct kernel *k, struct path *p, const struct rule *rule)
+static bool rule_apply(struct kernel *k, struct path *p, struct turn *t)
 {
-    struct span at = {0, 0};
-    if (!rule->guard(p, &at))
+    const struct rule *rule = t->rule;
+    if (!rule->guard(p, t->at))
         return false;
     struct rule_event e = {.ns = k->now, .path = p->id, .rule = rule};
     path_carried(p, e.msgs, e.bytes);
     uint64_t begin = plat_cycles();
-    status_t status = rule->action(p, at);
+    if (rule->turn && !t->to)
+        t->to = shape_turned(k, p->shape, t);
+    status_t status = rule->turn && !t->to ? E_NOMEM : rule->action(p, t);
     if (status == E_AGAIN) { /* something must happen first; tried again after the next run */
         path_note(p, (enum note)rule->when);
         return false;
@@ -67,12 +69,15 @@ void rule_try(struct kernel *k, struct path *p, unsigned notes)
 {
     uint32_t id = p->id;
     for (int i = 0; i < RULES_IN_A_ROW; i++) {
+        const struct shape *s = p->shape;
         bool any = false;
-        for (const struct rule *const *r = k->graph->rules; r && *r && !any; r++) {
+        for (struct turn *t = s->turns; t < s->turns + s->nturns && !any; t++) {
+            if (!(t->rule->when & notes))
+                continue;
+            any = rule_apply(k, p, t);
+            p = path_by_id(k, id); /* it may be another object now */
             if (!p || p->flags & PATH_DYING)
                 return;
-            any = (*r)->when & notes && rule_apply(k, p, *r);
-            p = path_by_id(k, id); /* it may be another object now */
         }
         if (!any)
             return;

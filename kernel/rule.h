@@ -3,6 +3,7 @@
 #define KERNEL_RULE_H
 /*
  * A rule rewrites a path: a guard that only looks, and an action that does all of it or nothing.
+ * What depends on nothing but the shape is found once and kept there (struct turn in path.h).
  * Rules are tried between two runs of a path, so nothing is in flight. A rule is named in the graph
  * file (`rule join`), stands in a file of its own in paths/rules/, and says which rule undoes it.
  */
@@ -17,18 +18,18 @@ enum note { /* when a rule is tried; bits */
             NOTE_TRIGGER = 16, /* a segment came that the proxy wants to see */
 };
 
-struct span {
-    int first, last; /* stages the guard found; the action's business */
-};
-
 struct rule {
     const char *name;
     const char *inverse; /* name of the rule that undoes it, or the reason why there is none */
     unsigned when;       /* enum note bits */
-    bool (*guard)(struct path *p, struct span *at);
+    /* Asked once for all paths of a shape: which stage it acts on (-1: it has nothing to do with
+     * such paths; NULL: the first), and what it makes of the shape (NULL: no single one). */
+    int (*place)(const struct shape *s);
+    void (*turn)(struct shape *s, int at);
+    bool (*guard)(struct path *p, int at);
     /* May put another object in p's place (path_reshape). E_AGAIN: not yet, and p is as it was;
      * guard and action are tried again after the path's next run. */
-    status_t (*action)(struct path *p, struct span at);
+    status_t (*action)(struct path *p, const struct turn *t);
 };
 
 /* Something happened that rules wait for; they are tried when the path has stopped running, or when

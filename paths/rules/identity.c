@@ -13,18 +13,22 @@
 #include "modules/fwd/fwd.h"
 #include "paths/rules/spliced.h"
 
-static bool identity_guard(struct path *p, struct span *span)
+static int identity_place(const struct shape *s)
 {
-    int at = span->first = span->last = rule_stage(p, &ipfwd_stage);
-    if (at < 0 || p->state[at] || fwd_wants_back(p, at))
+    return rule_stage(s, &ipfwd_stage);
+}
+
+static bool identity_guard(struct path *p, int at)
+{
+    if (p->state[at] || fwd_wants_back(p, at))
         return false;
     const struct node *fwd = fwd_node_of(p->shape->at[at].node);
     return conf_bool(&fwd->conf, "identity") && fwd_is_identity(p);
 }
 
-static status_t identity_action(struct path *p, struct span span)
+static status_t identity_action(struct path *p, const struct turn *t)
 {
-    struct node *ip = fwd_node_of(p->shape->at[span.first].node)->down[0];
+    struct node *ip = fwd_node_of(p->shape->at[t->at].node)->down[0];
     const struct network_ops *ops = ip->module->ops;
     struct node *const card[2] = {p->shape->at[0].node, p->shape->at[p->shape->n - 1].node};
     status_t status = ops->adopt(ip, p, card);
@@ -37,6 +41,7 @@ const struct rule identity_rule = {
     .name = "identity",
     .inverse = "none: the router's path knows nothing of the connection",
     .when = NOTE_MODE | NOTE_DRAINED,
+    .place = identity_place,
     .guard = identity_guard,
     .action = identity_action,
 };

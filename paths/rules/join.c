@@ -13,10 +13,15 @@
 
 enum { DRAIN_BUDGET = 64 };
 
-static bool join_guard(struct path *p, struct span *at)
+/* The end of half path A. */
+static int join_place(const struct shape *s)
 {
-    at->last = p->shape->n - 1;
-    struct conn *c = at->last > 0 ? proxy_at(p, at->last) : NULL;
+    return s->n > 1 && s->at[s->n - 1].ops == &proxy_stage ? s->n - 1 : -1;
+}
+
+static bool join_guard(struct path *p, int at)
+{
+    struct conn *c = proxy_at(p, at);
     return c && proxy_is_open(c, SIDE_A) && proxy_is_open(c, SIDE_B) && proxy_path(c, SIDE_B) != p;
 }
 
@@ -26,20 +31,21 @@ static bool crossing(const struct path *a, const struct path *b)
            b->work->events[AB];
 }
 
-static status_t join_action(struct path *a, struct span at)
+static status_t join_action(struct path *a, const struct turn *t)
 {
-    struct path *b = proxy_path(proxy_at(a, at.last), SIDE_B);
+    struct path *b = proxy_path(proxy_at(a, t->at), SIDE_B);
     if (crossing(a, b))
         path_run(b, DRAIN_BUDGET);
     if (crossing(a, b) || a->flags & PATH_DYING || b->flags & PATH_DYING)
         return E_AGAIN;
-    return path_join(a, at.last + 1, b, 1);
+    return path_join(a, t->at + 1, b, 1);
 }
 
 const struct rule join_rule = {
     .name = "join",
     .inverse = "split",
     .when = NOTE_OPENED,
+    .place = join_place,
     .guard = join_guard,
     .action = join_action,
 };

@@ -16,22 +16,26 @@
 
 enum { MERGED = 3, AT_FIRST_IP = 1, AT_FWD = 2, AT_LAST_IP = 3, APART = 5 };
 
-static bool merge_guard(struct path *p, struct span *span)
+static int merge_place(const struct shape *s)
 {
-    int at = span->first = span->last = rule_stage(p, &fwd_stage);
-    if (at != AT_FWD || p->shape->n != APART || fwd_wants_back(p, at))
-        return false;
-    return conf_bool(&fwd_node_of(p->shape->at[at].node)->conf, "merge");
+    return s->n == APART && s->at[AT_FWD].ops == &fwd_stage ? AT_FWD : -1;
 }
 
-static status_t merge_action(struct path *p, struct span span)
+static void merge_turn(struct shape *s, int at)
 {
-    const struct shape *s = p->shape;
-    struct shape to = {.n = MERGED, .at = {s->at[0], s->at[span.first], s->at[APART - 1]}};
-    void *state[MERGED] = {p->state[0], p->state[span.first], p->state[APART - 1]};
+    rule_shrink(s, at - 1, MERGED, &ipfwd_stage);
+}
+
+static bool merge_guard(struct path *p, int at)
+{
+    return !fwd_wants_back(p, at) && conf_bool(&fwd_node_of(p->shape->at[at].node)->conf, "merge");
+}
+
+static status_t merge_action(struct path *p, const struct turn *t)
+{
+    void *state[MERGED] = {p->state[0], p->state[t->at], p->state[APART - 1]};
     void *first = p->state[AT_FIRST_IP], *last = p->state[AT_LAST_IP];
-    to.at[1].ops = &ipfwd_stage;
-    status_t status = path_reshape(p, &to, state, true, &p);
+    status_t status = path_reshape(p, t->to, state, true, &p);
     if (status != OK)
         return status;
     pool_free(&p->pool, first); /* all that ip's stages have */
@@ -43,6 +47,8 @@ const struct rule merge_rule = {
     .name = "merge",
     .inverse = "unmerge",
     .when = NOTE_MODE | NOTE_DRAINED,
+    .place = merge_place,
+    .turn = merge_turn,
     .guard = merge_guard,
     .action = merge_action,
 };

@@ -15,10 +15,19 @@
 #include "modules/tcp/splice.h"
 #include "paths/rules/spliced.h"
 
-static bool settle_guard(struct path *p, struct span *span)
+static int settle_place(const struct shape *s)
 {
-    int at = span->first = span->last = rule_stage(p, &tcp_fwd_stage);
-    return at >= 0 && !rule_is_off(p, p->shape->at[at].node) && fwd_is_settled(p, at);
+    return rule_stage(s, &tcp_fwd_stage);
+}
+
+static void settle_turn(struct shape *s, int at)
+{
+    s->at[at].ops = &fwd_stage;
+}
+
+static bool settle_guard(struct path *p, int at)
+{
+    return !rule_is_off(p, p->shape->at[at].node) && fwd_is_settled(p, at);
 }
 
 static void triggers_set(struct path *p, struct fwd_keep *keep)
@@ -30,26 +39,22 @@ static void triggers_set(struct path *p, struct fwd_keep *keep)
     }
 }
 
-static status_t settle_action(struct path *p, struct span span)
+static status_t settle_action(struct path *p, const struct turn *t)
 {
-    int at = span.first;
-    struct conn *c = fwd_conn(p, at);
-    void *state[PATH_STAGES], *both = p->state[at];
-    struct shape to = *p->shape;
+    struct conn *c = fwd_conn(p, t->at);
+    void *both = p->state[t->at];
     struct fwd_keep *keep = NULL;
     struct splice_kept kept;
     if (c && proxy_returns(c) && !(keep = pool_alloc(&p->pool, sizeof *keep)))
         return E_NOMEM;
-    for (int i = 0; i < to.n; i++)
-        state[i] = p->state[i];
-    to.at[at].ops = &fwd_stage;
-    state[at] = keep;
-    status_t status = path_reshape(p, &to, state, false, &p);
+    p->state[t->at] = keep;
+    status_t status = path_reshape(p, t->to, p->state, false, &p);
     if (status != OK) {
+        p->state[t->at] = both;
         pool_free(&p->pool, keep);
         return status;
     }
-    fwd_silent(p, at, fwd_settle(p, both, &kept));
+    fwd_silent(p, t->at, fwd_settle(p, both, &kept));
     if (keep) {
         *keep = (struct fwd_keep){
             .conn = c, .end = rule_end_proxy, .moved = rule_proxy_away, .kept = kept};
@@ -64,6 +69,8 @@ const struct rule settle_rule = {
     .name = "settle",
     .inverse = "unsettle",
     .when = NOTE_MODE | NOTE_DRAINED,
+    .place = settle_place,
+    .turn = settle_turn,
     .guard = settle_guard,
     .action = settle_action,
 };

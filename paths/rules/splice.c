@@ -31,16 +31,6 @@ void rule_proxy_away(void *conn, struct path *p)
     proxy_away(conn, p);
 }
 
-struct conn *rule_proxy(const struct path *p, int *at)
-{
-    for (*at = 1; *at + 1 < p->shape->n; ++*at) {
-        struct conn *c = proxy_at(p, *at);
-        if (c)
-            return c;
-    }
-    return NULL;
-}
-
 /* Where the flow of direction d begins and ends, from the proxy's stage `at` on. */
 static int from_stage(int at, enum dir d)
 {
@@ -82,7 +72,7 @@ static bool may_start(const struct path *p, int at, const struct conn *c, enum d
 /* The operator has changed his mind before it came to an end. */
 static bool may_resume(const struct path *p, int at, const struct conn *c, enum dir d)
 {
-    return wanted(p, at, c, d) && splice_is_stopped(p, from_stage(at, d), d);
+    return splice_is_stopped(p, from_stage(at, d), d) && wanted(p, at, c, d);
 }
 
 /* Both are spliced, and neither is about to end. */
@@ -92,15 +82,18 @@ static bool may_meet(const struct path *p, int at)
            !splice_is_due(p, at + 1, BA);
 }
 
-static bool splice_guard(struct path *p, struct span *span)
+/* tcp proxy tcp -> fwd */
+static void splice_turn(struct shape *s, int at)
 {
-    int at;
-    struct conn *c = rule_proxy(p, &at);
+    rule_shrink(s, at - 1, 3, &tcp_fwd_stage);
+}
+
+static bool splice_guard(struct path *p, int at)
+{
+    const struct conn *c = proxy_at(p, at);
     if (!c || proxy_path(c, SIDE_A) != proxy_path(c, SIDE_B) ||
         rule_is_off(p, p->shape->at[at].node) || !proxy_may_splice(c))
         return false;
-    span->first = at - 1;
-    span->last = at + 1;
     return may_start(p, at, c, AB) || may_start(p, at, c, BA) || may_meet(p, at) ||
            may_resume(p, at, c, AB) || may_resume(p, at, c, BA);
 }
@@ -125,24 +118,16 @@ static status_t start(struct path *p, int at, struct conn *c, enum dir d)
     return status;
 }
 
-/* tcp proxy tcp -> fwd */
-static status_t meet(struct path *p, int at)
+static status_t meet(struct path *p, int at, const struct shape *to)
 {
     struct conn *c = proxy_at(p, at);
     void *state[PATH_STAGES], *both = fwd_make(p, at - 1, c, rule_end_proxy);
-    struct shape to = *p->shape;
     if (!both)
         return E_NOMEM;
-    to.n -= 2;
-    for (int i = 0; i < to.n; i++) {
-        int from = i < at ? i : i + 2;
-        to.at[i] = p->shape->at[from];
-        state[i] = p->state[from];
-    }
-    to.at[at - 1].ops = &tcp_fwd_stage;
-    to.at[at - 1].node = p->shape->at[at].node;
+    for (int i = 0; i < to->n; i++)
+        state[i] = p->state[i < at ? i : i + 2];
     state[at - 1] = both;
-    status_t status = path_reshape(p, &to, state, false, &p);
+    status_t status = path_reshape(p, to, state, false, &p);
     if (status == OK)
         proxy_away(c, p);
     else
@@ -150,9 +135,9 @@ static status_t meet(struct path *p, int at)
     return status;
 }
 
-static status_t splice_action(struct path *p, struct span span)
+static status_t splice_action(struct path *p, const struct turn *t)
 {
-    int at = span.first + 1;
+    int at = t->at;
     struct conn *c = proxy_at(p, at);
     status_t status = OK;
     for (int d = AB; d <= BA; d++)
@@ -161,13 +146,15 @@ static status_t splice_action(struct path *p, struct span span)
     for (int d = AB; status == OK && d <= BA; d++)
         if (may_start(p, at, c, (enum dir)d))
             status = start(p, at, c, (enum dir)d);
-    return status == OK && may_meet(p, at) ? meet(p, at) : status;
+    return status == OK && may_meet(p, at) ? meet(p, at, t->to) : status;
 }
 
 const struct rule splice_rule = {
     .name = "splice",
     .inverse = "unsplice",
     .when = NOTE_OPENED | NOTE_MODE | NOTE_DRAINED,
+    .place = rule_middle,
+    .turn = splice_turn,
     .guard = splice_guard,
     .action = splice_action,
 };

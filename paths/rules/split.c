@@ -10,16 +10,17 @@
  */
 #include "kernel/kernel.h"
 #include "modules/proxy/proxy.h"
+#include "paths/rules/spliced.h"
 
-static bool split_guard(struct path *p, struct span *at)
+static void split_turn(struct shape *s, int at)
 {
-    at->last = p->shape->n - 1;
-    for (at->first = 1; at->first < at->last; at->first++) {
-        struct conn *c = proxy_at(p, at->first);
-        if (c)
-            return proxy_parted(c);
-    }
-    return false;
+    s->n = at + 1;
+}
+
+static bool split_guard(struct path *p, int at)
+{
+    const struct conn *c = proxy_at(p, at);
+    return c && proxy_parted(c);
 }
 
 /* What join had added for the server's half. */
@@ -30,21 +31,19 @@ static void limit_back(struct path *p)
     p->pool.limit = left > p->pool.used ? left : p->pool.used;
 }
 
-static status_t split_action(struct path *p, struct span at)
+static status_t split_action(struct path *p, const struct turn *t)
 {
-    struct conn *c = proxy_at(p, at.first);
-    struct shape half = *p->shape;
+    struct conn *c = proxy_at(p, t->at);
     void *state[PATH_STAGES];
     if (p->work->in[BA].count || p->work->events[BA])
         return E_AGAIN;
     const struct shape *whole = p->shape;
-    half.n = at.first + 1;
     for (int i = 0; i < whole->n; i++)
         state[i] = p->state[i];
-    status_t status = path_reshape(p, &half, state, false, &p);
+    status_t status = path_reshape(p, t->to, state, false, &p);
     if (status != OK)
         return status;
-    for (int i = whole->n - 1; i > at.first; i--) {
+    for (int i = whole->n - 1; i > t->at; i--) {
         p->state[i] = state[i];
         if (whole->at[i].ops->destroy)
             whole->at[i].ops->destroy(p, i);
@@ -58,6 +57,8 @@ const struct rule split_rule = {
     .name = "split",
     .inverse = "join",
     .when = NOTE_MODE,
+    .place = rule_middle,
+    .turn = split_turn,
     .guard = split_guard,
     .action = split_action,
 };

@@ -13,11 +13,13 @@
 
 enum { APART = 5 };
 
-static bool unmerge_guard(struct path *p, struct span *span)
+static int unmerge_place(const struct shape *s)
 {
-    int at = span->first = span->last = rule_stage(p, &ipfwd_stage);
-    if (at < 0)
-        return false;
+    return rule_stage(s, &ipfwd_stage);
+}
+
+static bool unmerge_guard(struct path *p, int at)
+{
     const struct node *fwd = fwd_node_of(p->shape->at[at].node);
     return fwd_wants_back(p, at) || !conf_bool(&fwd->conf, "merge");
 }
@@ -36,9 +38,9 @@ static status_t ip_stage(struct path *p, struct node *ip, struct node *from, enu
     return ip->module->create_stage(ip, from, &a, p, h);
 }
 
-static status_t unmerge_action(struct path *p, struct span span)
+static status_t unmerge_action(struct path *p, const struct turn *t)
 {
-    int at = span.first;
+    int at = t->at;
     struct node *fwd = fwd_node_of(p->shape->at[at].node), *ip = fwd->down[0];
     struct shape to = *p->shape;
     struct hop up = {0}, down = {0};
@@ -66,6 +68,7 @@ const struct rule unmerge_rule = {
     .name = "unmerge",
     .inverse = "merge",
     .when = NOTE_MODE | NOTE_TRIGGER,
+    .place = unmerge_place,
     .guard = unmerge_guard,
     .action = unmerge_action,
 };

@@ -11,32 +11,38 @@
 #include "modules/tcp/splice.h"
 #include "paths/rules/spliced.h"
 
-static bool unsettle_guard(struct path *p, struct span *span)
+static int unsettle_place(const struct shape *s)
 {
-    int at = span->first = span->last = rule_stage(p, &fwd_stage);
-    return at >= 0 && fwd_wants_back(p, at);
+    return rule_stage(s, &fwd_stage);
 }
 
-static status_t unsettle_action(struct path *p, struct span span)
+static void unsettle_turn(struct shape *s, int at)
 {
-    int at = span.first;
-    struct node *proxy = p->shape->at[at].node;
-    struct fwd_keep *keep = p->state[at];
-    void *state[PATH_STAGES];
-    struct shape to = *p->shape;
-    for (int i = 0; i < to.n; i++)
-        state[i] = p->state[i];
-    to.at[at].ops = &tcp_fwd_stage;
-    state[at] =
+    s->at[at].ops = &tcp_fwd_stage;
+}
+
+static bool unsettle_guard(struct path *p, int at)
+{
+    return fwd_wants_back(p, at);
+}
+
+static status_t unsettle_action(struct path *p, const struct turn *t)
+{
+    struct node *proxy = p->shape->at[t->at].node;
+    struct fwd_keep *keep = p->state[t->at];
+    void *both =
         fwd_unsettle(p, proxy->down[0], keep ? keep->conn : NULL, rule_end_proxy,
-                     keep ? &keep->kept : NULL, keep ? keep->fired : NULL, fwd_silence(p, at));
-    if (!state[at])
+                     keep ? &keep->kept : NULL, keep ? keep->fired : NULL, fwd_silence(p, t->at));
+    if (!both)
         return E_NOMEM;
-    status_t status = path_reshape(p, &to, state, false, &p);
-    if (status == OK)
+    p->state[t->at] = both;
+    status_t status = path_reshape(p, t->to, p->state, false, &p);
+    if (status == OK) {
         pool_free(&p->pool, keep);
-    else
-        fwd_drop(p, state[at]);
+    } else {
+        p->state[t->at] = keep;
+        fwd_drop(p, both);
+    }
     return status;
 }
 
@@ -44,6 +50,8 @@ const struct rule unsettle_rule = {
     .name = "unsettle",
     .inverse = "settle",
     .when = NOTE_MODE | NOTE_TRIGGER,
+    .place = unsettle_place,
+    .turn = unsettle_turn,
     .guard = unsettle_guard,
     .action = unsettle_action,
 };

@@ -20,45 +20,54 @@ static bool still_spliced(const struct path *p, int at)
            splice_state_of(p, at + 1, BA) != SPLICE_UNSPLICED;
 }
 
-static bool unsplice_guard(struct path *p, struct span *span)
+/* Both flows are spliced, or one alone. */
+static int unsplice_place(const struct shape *s)
 {
-    int at = rule_stage(p, &tcp_fwd_stage);
-    if (at >= 0) {
-        span->first = span->last = at;
-        return fwd_is_alive(p, at) &&
-               (rule_is_off(p, p->shape->at[at].node) || fwd_wants_control(p, at));
-    }
-    if (!rule_proxy(p, &at) || !rule_is_off(p, p->shape->at[at].node) || !still_spliced(p, at))
-        return false;
-    span->first = at - 1; /* one flow alone was spliced */
-    span->last = at + 1;
-    return !splice_is_due(p, at - 1, AB) && !splice_is_due(p, at + 1, BA);
+    int at = rule_stage(s, &tcp_fwd_stage);
+    return at >= 0 ? at : rule_middle(s);
 }
 
-/* fwd -> tcp proxy tcp; the connection object, if it was given up, is made again. */
-static status_t part(struct path *p, int at)
+static bool is_both(const struct shape *s, int at)
 {
-    struct shape to = *p->shape;
-    struct node *proxy = to.at[at].node;
-    void *state[PATH_STAGES], *three[3];
-    fwd_split(p, at, three);
+    return s->at[at].ops == &tcp_fwd_stage;
+}
+
+/* fwd -> tcp proxy tcp */
+static void unsplice_turn(struct shape *s, int at)
+{
     const struct stage_ops *ops[3] = {tcp_stage_of(AB), &proxy_stage, tcp_stage_of(BA)};
-    to.n += 2;
-    for (int i = to.n - 1; i >= 0; i--) {
-        int from = i < at ? i : i - 2;
-        bool inner = i >= at && i < at + 3;
-        to.at[i] = p->shape->at[inner ? at : from];
-        state[i] = inner ? three[i - at] : p->state[from];
-        if (inner)
-            to.at[i].ops = ops[i - at];
+    struct node *proxy = s->at[at].node, *tcp = proxy->down[0];
+    if (!is_both(s, at))
+        return;
+    s->n += 2;
+    for (int i = s->n - 1; i > at + 2; i--)
+        s->at[i] = s->at[i - 2];
+    for (int i = 0; i < 3; i++) {
+        s->at[at + i].ops = ops[i];
+        s->at[at + i].node = i == 1 ? proxy : tcp;
     }
-    to.at[at].node = to.at[at + 2].node = proxy->down[0];
-    void *pair = p->state[at];
+}
+
+static bool unsplice_guard(struct path *p, int at)
+{
+    bool off = rule_is_off(p, p->shape->at[at].node);
+    if (is_both(p->shape, at))
+        return fwd_is_alive(p, at) && (off || fwd_wants_control(p, at));
+    return off && proxy_at(p, at) && still_spliced(p, at) && !splice_is_due(p, at - 1, AB) &&
+           !splice_is_due(p, at + 1, BA);
+}
+
+/* The connection object, if it was given up, is made again. */
+static status_t part(struct path *p, int at, const struct shape *to)
+{
+    void *state[PATH_STAGES], *three[3], *pair = p->state[at];
     struct conn *made = NULL;
-    if (!three[1] && !(made = proxy_revive(p, proxy)))
+    fwd_split(p, at, three);
+    if (!three[1] && !(three[1] = made = proxy_revive(p, p->shape->at[at].node)))
         return E_NOMEM;
-    state[at + 1] = three[1] ? three[1] : made;
-    status_t status = path_reshape(p, &to, state, false, &p);
+    for (int i = 0; i < to->n; i++)
+        state[i] = i < at ? p->state[i] : i < at + 3 ? three[i - at] : p->state[i - 2];
+    status_t status = path_reshape(p, to, state, false, &p);
     if (status == OK)
         fwd_unmake(p, pair);
     else
@@ -66,24 +75,23 @@ static status_t part(struct path *p, int at)
     return status;
 }
 
-static status_t unsplice_action(struct path *p, struct span span)
+static status_t unsplice_action(struct path *p, const struct turn *t)
 {
-    int at = span.first;
-    const struct node *fwd = fwd_node_of(p->shape->at[span.last > at ? at + 1 : at].node);
-    if (span.first == span.last) {
-        status_t status = part(p, at);
-        if (status != OK)
-            return status;
-    }
+    const struct node *proxy = p->shape->at[t->at].node, *fwd = fwd_node_of(proxy);
+    bool both = is_both(p->shape, t->at);
+    int at = both ? t->at : t->at - 1; /* the first of tcp proxy tcp */
+    status_t status = both ? part(p, at, t->to) : OK;
+    if (status != OK)
+        return status;
     enum splice_stop how = (enum splice_stop)conf_number(&fwd->conf, "unsplice");
     for (int d = AB; d <= BA; d++) {
         int from = d == AB ? at : at + 2;
-        if (rule_is_off(p, p->shape->at[at + 1].node))
+        if (rule_is_off(p, proxy))
             splice_stop(p, from, (enum dir)d, how);
         else
             splice_return(p, from, (enum dir)d);
     }
-    for (int d = AB; span.first == span.last && d <= BA && !(p->flags & PATH_DYING); d++)
+    for (int d = AB; both && d <= BA && !(p->flags & PATH_DYING); d++)
         splice_catch_up(p, d == AB ? at : at + 2, (enum dir)d);
     return OK;
 }
@@ -92,6 +100,8 @@ const struct rule unsplice_rule = {
     .name = "unsplice",
     .inverse = "splice",
     .when = NOTE_MODE | NOTE_TRIGGER,
+    .place = unsplice_place,
+    .turn = unsplice_turn,
     .guard = unsplice_guard,
     .action = unsplice_action,
 };

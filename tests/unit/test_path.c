@@ -318,25 +318,35 @@ static void join_that_fails_changes_nothing(void **state)
 static bool rule_ready;  /* what the guard says */
 static int rule_answers; /* E_AGAIN so many times first */
 
-static bool guard(struct path *p, struct span *at)
+static int second(const struct shape *s)
+{
+    return s->n > 1 ? 1 : -1;
+}
+
+static bool guard(struct path *p, int at)
 {
     assert_false(p->flags & PATH_RUNNING); /* between two runs, so nothing is in flight */
     assert_null(p->pool.k->running);
     probe_say("guard");
-    at->first = 5;
+    assert_int_equal(at, 1);
     return rule_ready;
 }
 
-static status_t action(struct path *p, struct span at)
+static status_t action(struct path *p, const struct turn *t)
 {
     (void)p;
-    assert_int_equal(at.first, 5);
+    assert_int_equal(t->at, 1);
     probe_say("action");
     rule_ready = rule_answers > 0;
     return rule_answers-- > 0 ? E_AGAIN : OK;
 }
 
-static const struct rule a_rule = {"a-rule", "none: a test", NOTE_OPENED, guard, action};
+static const struct rule a_rule = {.name = "a-rule",
+                                   .inverse = "none: a test",
+                                   .when = NOTE_OPENED,
+                                   .place = second,
+                                   .guard = guard,
+                                   .action = action};
 static const struct rule *const rules[] = {&a_rule, NULL};
 
 static void rules_between_runs(void **state)
@@ -380,16 +390,84 @@ static void rule_not_yet(void **state)
     end(f);
 }
 
-static status_t refusal(struct path *p, struct span at)
+static status_t refusal(struct path *p, const struct turn *t)
 {
     (void)p;
-    (void)at;
+    (void)t;
     probe_say("refusal");
     return E_NOMEM;
 }
 
-static const struct rule failing_rule = {"failing", "none: a test", NOTE_OPENED, guard, refusal};
+static const struct rule failing_rule = {.name = "failing",
+                                         .inverse = "none: a test",
+                                         .when = NOTE_OPENED,
+                                         .place = second,
+                                         .guard = guard,
+                                         .action = refusal};
 static const struct rule *const failing_rules[] = {&failing_rule, &a_rule, NULL};
+
+static int nowhere(const struct shape *s)
+{
+    (void)s;
+    return -1;
+}
+
+static void last_away(struct shape *s, int at)
+{
+    probe_say("turn");
+    assert_int_equal(at, 1);
+    s->n--;
+}
+
+static bool always(struct path *p, int at)
+{
+    (void)p, (void)at;
+    return true;
+}
+
+static status_t shorten(struct path *p, const struct turn *t)
+{
+    assert_int_equal(t->to->n, 1);
+    assert_ptr_equal(t->to, t->to->shared);
+    return path_reshape(p, t->to, p->state, false, &p);
+}
+
+static const struct rule placeless_rule = {.name = "placeless",
+                                           .inverse = "none: a test",
+                                           .when = NOTE_OPENED,
+                                           .place = nowhere,
+                                           .guard = guard,
+                                           .action = action};
+static const struct rule shorter_rule = {.name = "shorter",
+                                         .inverse = "none: a test",
+                                         .when = NOTE_OPENED,
+                                         .place = second,
+                                         .turn = last_away,
+                                         .guard = always,
+                                         .action = shorten};
+static const struct rule *const shape_rules[] = {&placeless_rule, &shorter_rule, NULL};
+
+/* A rule without a place in a shape is not tried; what one makes of it is asked once. */
+static void rules_know_shapes(void **state)
+{
+    (void)state;
+    struct fixture *f = start(2, shape_rules);
+    struct path *p[3];
+    for (int i = 0; i < 3; i++)
+        p[i] = probe_path(f->k, false);
+    probe_journal[0] = 0;
+    for (int i = 0; i < 3; i++) {
+        path_note(p[i], NOTE_OPENED);
+        fixture_run(f, 0);
+        assert_string_equal(p[i]->shape->name, "n0");
+        assert_ptr_equal(p[i]->shape, p[0]->shape);
+    }
+    assert_string_equal(probe_journal, "turn moved0 moved0 moved0");
+    assert_int_equal(f->k->nhistory, 3);
+    for (int i = 0; i < 3; i++)
+        path_destroy(p[i]);
+    end(f);
+}
 
 static void rule_fails(void **state)
 {
@@ -451,6 +529,7 @@ int main(void)
         PLAIN_TEST("join: one that fails changes nothing", join_that_fails_changes_nothing),
         PLAIN_TEST("rule: tried between two runs, for the notes it waits for", rules_between_runs),
         PLAIN_TEST("rule: E_AGAIN is tried again", rule_not_yet),
+        PLAIN_TEST("rule: what it makes of a shape is asked once", rules_know_shapes),
         PLAIN_TEST("rule: one that fails changes nothing and lets the next one try", rule_fails),
         PLAIN_TEST("end: stages are told, unless it is `quit now`", shutdown_tells_the_stages),
     };

@@ -10,7 +10,7 @@
 
 static bool merge_wanted, unmerge_wanted;
 
-static bool merge_guard(struct path *p, struct span *at)
+static bool merge_guard(struct path *p, int at)
 {
     (void)at;
     assert_null(p->pool.k->running);
@@ -18,14 +18,14 @@ static bool merge_guard(struct path *p, struct span *at)
     return p->work && merge_wanted;
 }
 
-static status_t merge_action(struct path *p, struct span at)
+static status_t merge_action(struct path *p, const struct turn *t)
 {
-    (void)at;
+    (void)t;
     probe_say("merge");
     return keep(p, NULL, true, &p);
 }
 
-static bool unmerge_guard(struct path *p, struct span *at)
+static bool unmerge_guard(struct path *p, int at)
 {
     (void)at;
     assert_null(p->pool.k->running);
@@ -33,18 +33,25 @@ static bool unmerge_guard(struct path *p, struct span *at)
     return !p->work && unmerge_wanted;
 }
 
-static status_t unmerge_action(struct path *p, struct span at)
+static status_t unmerge_action(struct path *p, const struct turn *t)
 {
-    (void)at;
+    (void)t;
     probe_say("unmerge");
     unmerge_wanted = false;
     trigger = false;
     return keep(p, NULL, false, &p);
 }
 
-static const struct rule merge_rule = {"merge", "unmerge", NOTE_OPENED, merge_guard, merge_action};
-static const struct rule unmerge_rule = {"unmerge", "merge", NOTE_TRIGGER | NOTE_MODE,
-                                         unmerge_guard, unmerge_action};
+static const struct rule merge_rule = {.name = "merge",
+                                       .inverse = "unmerge",
+                                       .when = NOTE_OPENED,
+                                       .guard = merge_guard,
+                                       .action = merge_action};
+static const struct rule unmerge_rule = {.name = "unmerge",
+                                         .inverse = "merge",
+                                         .when = NOTE_TRIGGER | NOTE_MODE,
+                                         .guard = unmerge_guard,
+                                         .action = unmerge_action};
 static const struct rule *const rules[] = {&merge_rule, &unmerge_rule, NULL};
 
 static void rules_replace_the_object(void **state)
@@ -132,22 +139,25 @@ static void history_of_inline(void **state)
 
 static uint32_t tries;
 
-static bool counting_guard(struct path *p, struct span *at)
+static bool counting_guard(struct path *p, int at)
 {
     (void)at;
     tries += !p->work;
     return false;
 }
 
-static status_t never(struct path *p, struct span at)
+static status_t never(struct path *p, const struct turn *t)
 {
-    (void)p, (void)at;
+    (void)p, (void)t;
     fail();
     return OK;
 }
 
-static const struct rule counting_rule = {"counting", "none: a test", NOTE_MODE, counting_guard,
-                                          never};
+static const struct rule counting_rule = {.name = "counting",
+                                          .inverse = "none: a test",
+                                          .when = NOTE_MODE,
+                                          .guard = counting_guard,
+                                          .action = never};
 static const struct rule *const counting_rules[] = {&counting_rule, NULL};
 
 /* More than the list has room for. */
@@ -248,21 +258,24 @@ static void held_for_the_rule(void **state)
     scene_end(&s);
 }
 
-static bool hold_guard(struct path *p, struct span *at)
+static bool hold_guard(struct path *p, int at)
 {
     (void)at;
     return p->work && trigger;
 }
 
-static status_t hold_action(struct path *p, struct span at)
+static status_t hold_action(struct path *p, const struct turn *t)
 {
-    (void)p, (void)at;
+    (void)p, (void)t;
     trigger = false;
     return OK;
 }
 
-static const struct rule hold_rule = {"hold", "none: a test", NOTE_TRIGGER, hold_guard,
-                                      hold_action};
+static const struct rule hold_rule = {.name = "hold",
+                                      .inverse = "none: a test",
+                                      .when = NOTE_TRIGGER,
+                                      .guard = hold_guard,
+                                      .action = hold_action};
 static const struct rule *const hold_rules[] = {&hold_rule, NULL};
 
 /* A path with queues: what was held goes in front of what waited behind it. */
