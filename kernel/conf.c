@@ -155,11 +155,26 @@ status_t conf_set(struct pool *pool, struct conf *c, const char *name, const cha
     return OK;
 }
 
-static const struct conf_value *value(const struct conf *c, const char *name)
+static inline struct conf_known *known_at(const struct conf *c, const char *name)
+{
+    return &c->known[(uintptr_t)name % CONF_KNOWN];
+}
+
+/* Not inlined, so that the getters need no registers for it. */
+__attribute__((noinline)) static const struct conf_value *value_find(const struct conf *c,
+                                                                     const char *name)
 {
     int i = find(c, name);
     assert(i >= 0);
+    if (c->known)
+        *known_at(c, name) = (struct conf_known){name, &c->values[i]};
     return &c->values[i];
+}
+
+static inline const struct conf_value *value(const struct conf *c, const char *name)
+{
+    bool known = c->known && known_at(c, name)->name == name;
+    return LIKELY(known) ? known_at(c, name)->value : value_find(c, name);
 }
 
 uint64_t conf_number(const struct conf *c, const char *name)

@@ -5,7 +5,8 @@
  * Settings. A module's .module file declares them (name, type, default, sentence); a graph file
  * gives values, the boot command line overrides them, `set` changes those that may change. Values
  * are checked when they are set, so the getters cannot fail: asking for a setting that the module
- * has not declared, or by the wrong type, is a broken invariant and asserts.
+ * has not declared, or by the wrong type, is a broken invariant and asserts. Names are literals:
+ * where one was found is remembered by its address, so asking again costs no comparison.
  */
 #include "kernel/netaddr.h"
 #include "kernel/pool.h"
@@ -43,10 +44,19 @@ struct conf_value {
     } v;
 };
 
+/* Where a setting was found when it was last asked for by the name at that address. */
+struct conf_known {
+    const char *name;
+    const struct conf_value *value;
+};
+
+enum { CONF_KNOWN = 32 };
+
 struct conf {
     const struct setting *settings; /* NULL name ends */
     struct conf_value *values;
     int n;
+    struct conf_known *known; /* CONF_KNOWN, by address; NULL: nothing is remembered */
 };
 
 uint64_t conf_number(const struct conf *c, const char *name); /* bool, int, size, time, enum */

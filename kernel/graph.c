@@ -54,7 +54,8 @@ static status_t conf_fill(struct kernel *k, struct pool *pool, struct conf *c, c
     for (c->n = 0; settings && settings[c->n].name; c->n++)
         ;
     c->values = c->n ? pool_alloc(pool, (size_t)c->n * sizeof *c->values) : NULL;
-    if (c->n && !c->values)
+    c->known = c->n ? pool_alloc(pool, CONF_KNOWN * sizeof *c->known) : NULL;
+    if (c->n && (!c->values || !c->known))
         return E_NOMEM;
     for (int i = 0; i < c->n; i++) {
         const char *text = values && values[i] ? values[i] : settings[i].value;
@@ -266,6 +267,7 @@ static void conf_end(struct pool *pool, struct conf *c)
         if (c->values[i].owned)
             pool_free(pool, (void *)(uintptr_t)c->values[i].text);
     pool_free(pool, c->values);
+    pool_free(pool, c->known);
 }
 
 void graph_stop(struct kernel *k)

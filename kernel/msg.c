@@ -159,7 +159,7 @@ status_t msg_charge(struct msg *m, struct pool *payer)
     return OK;
 }
 
-void msgq_drop(struct kernel *k, struct msgq *q, enum drop why)
+void msgq_drop_some(struct kernel *k, struct msgq *q, enum drop why)
 {
     struct msg *m;
     while ((m = msgq_pop(q)))

@@ -142,8 +142,14 @@ static inline struct msg *msgq_pop(struct msgq *q)
     return m;
 }
 
-void msgq_drop(struct kernel *k, struct msgq *q, enum drop why); /* all of them */
-void msgq_free(struct msgq *q);                                  /* all of them, uncounted */
+void msgq_drop_some(struct kernel *k, struct msgq *q, enum drop why);
+void msgq_free(struct msgq *q); /* all of them, uncounted */
+/* All of them. Most queues are empty when their owner ends. */
+static inline void msgq_drop(struct kernel *k, struct msgq *q, enum drop why)
+{
+    if (q->head)
+        msgq_drop_some(k, q, why);
+}
 
 /* Free lists of message storage, one per class; part of struct kernel. */
 struct msg_store {

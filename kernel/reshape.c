@@ -151,7 +151,8 @@ status_t path_reshape(struct path *p, const struct shape *to, void *const state[
     stages_moved(q);
     p->work = NULL;
     for (int i = 0; i < k->ndevs; i++) /* frames that wait for the burst to end are still p's */
-        netdev_flush(k->devs[i]);
+        if (k->devs[i]->ntx)
+            netdev_flush(k->devs[i]);
     object_free(k, p);
     if (notes)
         path_note(q, (enum note)notes);

@@ -60,7 +60,7 @@ static bool quantity(const char *name, enum setting_type type, const char *text,
 {
     const struct setting settings[] = {{.name = name, .type = type, .value = "0"}, {.name = NULL}};
     struct conf_value value = {.text = NULL};
-    struct conf c = {settings, &value, 1};
+    struct conf c = {.settings = settings, .values = &value, .n = 1};
     struct pool pool;
     char why[CONF_WHY];
     pool_init(&pool, NULL, UINT32_MAX);

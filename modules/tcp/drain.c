@@ -35,7 +35,7 @@ static void queue_one(struct splice *s, struct msg *m)
 static void queue_all(struct splice *s, struct msgq *q)
 {
     struct msg *m;
-    while (q && (m = msgq_pop(q)))
+    while ((m = msgq_pop(q)))
         queue_one(s, m);
 }
 
@@ -97,7 +97,8 @@ static void enter_forwarding(struct splice *s, enum splice_event ev)
     if (s->state == SPLICE_ESTABLISHED)
         splice_established(s);
     forward_out_of_order(s);
-    drain_release(s);
+    if (s->held.head)
+        drain_release(s);
     if (src->sp_in == s)
         splice_window_moved(s);
 }
@@ -120,8 +121,10 @@ void splice_begin(struct splice *s, const struct splice_conf *conf)
     s->had[0] = src->rcvq.head != NULL;
     s->had[1] = conf->held && conf->held->head;
     s->had[2] = dst->sndq.head != NULL;
-    queue_all(s, conf->held);
-    queue_all(s, &src->rcvq);
+    if (s->had[1])
+        queue_all(s, conf->held);
+    if (s->had[0])
+        queue_all(s, &src->rcvq);
     src->rcv_cost = 0;
     s->delta = tcb_queue_end(dst) - src->rcv_nxt;
     s->begun = begun;
@@ -137,8 +140,9 @@ void splice_begin(struct splice *s, const struct splice_conf *conf)
         splice_event(s, SPLICE_START_BUFFERED);
     else
         enter_forwarding(s, unacked ? SPLICE_START_UNACKED : SPLICE_START_CLEAN);
-    tcp_output(dst);
-    if (s->dst->sp_out == s)
+    if (dst->sndq.head || dst->ack_now)
+        tcp_output(dst);
+    if (dst->sp_out == s)
         drain_check(s);
 }
 

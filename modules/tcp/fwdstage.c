@@ -8,23 +8,9 @@
 #include "kernel/show.h"
 #include "modules/tcp/spliced.h"
 
-struct pair {
-    struct tcb *c[2];        /* by the end of the path where the host is */
-    void *conn;              /* the proxy's, for the way back; may be NULL */
-    void (*end)(void *conn); /* ends it when the path dies */
-};
-
-struct tcb *tcb_from(const struct path *p, int at, enum dir d)
-{
-    if (p->shape->at[at].ops != &tcp_fwd_stage)
-        return tcb_at(p, at);
-    const struct pair *both = p->state[at];
-    return both->c[d];
-}
-
 struct tcb *fwd_side(const void *state, enum dir d)
 {
-    const struct pair *both = state;
+    const struct tcb_pair *both = state;
     return both->c[d];
 }
 
@@ -42,7 +28,7 @@ static void from_b(struct path *p, int at, struct msg *m)
  * both connections have. */
 static void both_told(struct tcb *c, enum event ev)
 {
-    struct pair *both = c->p->state[c->at];
+    struct tcb_pair *both = c->p->state[c->at];
     struct tcb *other = both->c[both->c[0] == c];
     if (ev == EVENT_RESET)
         tcb_abort(other);
@@ -71,7 +57,7 @@ static void destroy(struct path *p, int at)
 {
     for (int d = AB; d <= BA; d++)
         tcb_destroy(tcb_from(p, at, (enum dir)d));
-    struct pair *both = p->state[at];
+    struct tcb_pair *both = p->state[at];
     if (both->conn)
         both->end(both->conn);
     fwd_unmake(p, both);
@@ -101,9 +87,9 @@ const struct stage_ops tcp_fwd_stage = {
 
 void *fwd_pair(struct path *p, struct tcb *a, struct tcb *b, void *conn, void (*end)(void *))
 {
-    struct pair *both = pool_alloc(&p->pool, sizeof *both);
+    struct tcb_pair *both = pool_alloc(&p->pool, sizeof *both);
     if (both)
-        *both = (struct pair){.c = {a, b}, .conn = conn, .end = end};
+        *both = (struct tcb_pair){.c = {a, b}, .conn = conn, .end = end};
     return both;
 }
 
@@ -134,7 +120,7 @@ void fwd_unmake(struct path *p, void *state)
 
 void fwd_split(const struct path *p, int at, void *state[3])
 {
-    struct pair *both = p->state[at];
+    struct tcb_pair *both = p->state[at];
     state[0] = both->c[0];
     state[1] = both->conn;
     state[2] = both->c[1];
@@ -142,6 +128,6 @@ void fwd_split(const struct path *p, int at, void *state[3])
 
 void *fwd_conn(const struct path *p, int at)
 {
-    const struct pair *both = p->state[at];
+    const struct tcb_pair *both = p->state[at];
     return both->conn;
 }

@@ -8,12 +8,6 @@
 #include "modules/tcp/spliced.h"
 #include "modules/wire/ip4.h"
 
-struct tcb *tcb_at(const struct path *p, int at)
-{
-    const struct stage_ops *ops = p->shape->at[at].ops;
-    return ops == &tcp_up_stage || ops == &tcp_down_stage ? p->state[at] : NULL;
-}
-
 struct flow_key tcb_key(const struct tcb *c)
 {
     return flow_key_ip4(FLOW_CONN, 0, PROTO_TCP, netaddr_to_ip4(&c->remote.addr),
@@ -162,8 +156,10 @@ static status_t establish(struct path *p, int at)
 
 void tcb_moved(struct tcb *c, struct path *p, int at)
 {
-    c->p = p;
     c->at = at;
+    if (c->p == p) /* who pays already */
+        return;
+    c->p = p;
     struct msgq *queues[] = {&c->sndq, &c->rcvq};
     for (int i = 0; i < 2; i++)
         for (struct msg *m = queues[i]->head; m; m = m->next)

@@ -231,9 +231,26 @@ struct node *tcp_network(const struct node *n); /* the ip node, below whatever f
 
 /* stage.c */
 extern const struct stage_ops tcp_up_stage, tcp_down_stage;
-struct tcb *tcb_at(const struct path *p, int at); /* NULL: not a tcp stage */
+/* State of tcp_fwd_stage (fwdstage.c). */
+struct tcb_pair {
+    struct tcb *c[2];        /* by the end of the path where the host is */
+    void *conn;              /* the proxy's, for the way back; may be NULL */
+    void (*end)(void *conn); /* ends it when the path dies */
+};
+/* NULL: not a tcp stage. */
+static inline struct tcb *tcb_at(const struct path *p, int at)
+{
+    const struct stage_ops *ops = p->shape->at[at].ops;
+    return ops == &tcp_up_stage || ops == &tcp_down_stage ? p->state[at] : NULL;
+}
 /* The connection whose host is at that end of the path; also of a stage that has two. */
-struct tcb *tcb_from(const struct path *p, int at, enum dir d);
+static inline struct tcb *tcb_from(const struct path *p, int at, enum dir d)
+{
+    if (p->shape->at[at].ops != &tcp_fwd_stage)
+        return tcb_at(p, at);
+    const struct tcb_pair *both = p->state[at];
+    return both->c[d];
+}
 /* What happens to a connection when its path moves, dies, or the machine stops. */
 void tcb_moved(struct tcb *c, struct path *p, int at);
 void tcb_destroy(struct tcb *c);
@@ -350,7 +367,6 @@ uint32_t splice_window(const struct tcb *c, uint32_t own); /* what of our own wi
 /* The header's field for a window of that many bytes. */
 uint32_t splice_field(const struct tcb *c, uint32_t wnd, uint8_t scale);
 bool splice_sacked(struct tcb *c, const struct tcp_range *x); /* above the cut: new? */
-extern const struct stage_ops tcp_fwd_stage;
 void tcp_bind(struct path *p, int at, struct path *q, int to);
 uint64_t tcp_passed(struct path *p, int at);
 

@@ -21,6 +21,7 @@ static const struct setting settings[] = {
 struct box {
     struct pool pool;
     struct conf_value values[8];
+    struct conf_known known[CONF_KNOWN];
     struct conf conf;
     char why[CONF_WHY];
 };
@@ -30,7 +31,7 @@ static int setup(void **state)
     static struct box b;
     memset(&b, 0, sizeof b);
     pool_init(&b.pool, NULL, UINT32_MAX);
-    b.conf = (struct conf){settings, b.values, 8};
+    b.conf = (struct conf){settings, b.values, 8, b.known};
     for (int i = 0; i < 8; i++)
         assert_int_equal(conf_set(&b.pool, &b.conf, settings[i].name, settings[i].value, b.why),
                          OK);
