@@ -11,6 +11,7 @@
 
 #include "kernel/plat.h"
 #include "kernel/show.h"
+#include "kernel/stock.h"
 
 enum { RUN_BUDGET = 64, TURN_PATHS = 256 };
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accounts over stock.c: each block knows its pool, each pool lists its blocks, so a path that ends
+ * Accounts over stock.h: each block knows its pool, each pool lists its blocks, so a path that ends
  * (or was only half made) gives everything back without anybody keeping score. Called on the
  * control plane; messages have free lists of their own (msg.c) and only charge an account.
  */
 #include "kernel/pool.h"
 
 #include <assert.h>
+
+#include "kernel/stock.h"
 
 struct block {
     struct block *next;

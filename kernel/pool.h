@@ -9,6 +9,7 @@
  */
 #include "kernel/types.h"
 
+struct spare;
 struct block; /* header in front of each allocation, private to pool.c */
 
 struct pool {
@@ -39,19 +40,13 @@ static inline void pool_refund(struct pool *pool, uint32_t n)
     pool->used -= n;
 }
 
-/* stock.c: zeroed memory for blocks, and where it goes back to. k NULL: malloc's. */
+/* Memory that was given back, by size (stock.h). */
 enum { STOCK_STEP = 64, STOCK_CLASSES = 16 };
 
-struct spare;
-
-struct stock { /* given back, by size */
+struct stock {
     struct spare *spare[STOCK_CLASSES];
     int n[STOCK_CLASSES];
 };
-
-void *stock_take(struct kernel *k, uint32_t size);
-void stock_give(struct kernel *k, void *mem, uint32_t size);
-void stock_end(struct kernel *k);
 
 /* Freed memory that waits in a free list is off limits to the address sanitizer. */
 #if defined(__SANITIZE_ADDRESS__)

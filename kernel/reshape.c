@@ -98,6 +98,11 @@ static void drain_events(struct path *q, struct work *w, unsigned which)
     }
 }
 
+static bool work_waits(const struct work *w)
+{
+    return w->in[AB].head || w->in[BA].head || w->events[AB] || w->events[BA];
+}
+
 /* What waited goes through q, which has no queues, in the order of path_run: aborts, messages from
  * alternating ends, the other events. */
 static void work_drain(struct kernel *k, struct work *w, struct path *q)
@@ -156,7 +161,7 @@ status_t path_reshape(struct path *p, const struct shape *to, void *const state[
     object_free(k, p);
     if (notes)
         path_note(q, (enum note)notes);
-    if (w && !q->work)
+    if (w && !q->work && work_waits(w))
         work_drain(k, w, q);
     pool_free(&k->pool, w);
     return OK;

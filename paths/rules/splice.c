@@ -98,11 +98,10 @@ static bool splice_guard(struct path *p, int at)
            may_resume(p, at, c, AB) || may_resume(p, at, c, BA);
 }
 
-static status_t start(struct path *p, int at, struct conn *c, enum dir d)
+static status_t start(struct path *p, int at, struct conn *c, enum dir d, enum splice_drain drain)
 {
-    const struct node *fwd = fwd_node_of(p->shape->at[at].node);
     struct splice_conf conf = {
-        .drain = (enum splice_drain)conf_number(&fwd->conf, "drain"),
+        .drain = drain,
         .limit = UINT64_MAX,
         .held = proxy_pending(c, d),
     };
@@ -113,7 +112,7 @@ static status_t start(struct path *p, int at, struct conn *c, enum dir d)
     else if (mode == PROXY_COUNTED)
         conf.limit = n - held;
     status_t status = splice_start(p, from_stage(at, d), p, from_stage(at, dir_reverse(d)), &conf);
-    if (status == OK)
+    if (status == OK && held)
         proxy_passed(c, d, held);
     return status;
 }
@@ -139,13 +138,15 @@ static status_t splice_action(struct path *p, const struct turn *t)
 {
     int at = t->at;
     struct conn *c = proxy_at(p, at);
+    const struct node *fwd = fwd_node_of(p->shape->at[at].node);
+    enum splice_drain drain = (enum splice_drain)conf_number(&fwd->conf, "drain");
     status_t status = OK;
     for (int d = AB; d <= BA; d++)
         if (may_resume(p, at, c, (enum dir)d))
             (void)splice_resume(p, from_stage(at, (enum dir)d), (enum dir)d);
     for (int d = AB; status == OK && d <= BA; d++)
         if (may_start(p, at, c, (enum dir)d))
-            status = start(p, at, c, (enum dir)d);
+            status = start(p, at, c, (enum dir)d, drain);
     return status == OK && may_meet(p, at) ? meet(p, at, t->to) : status;
 }
 
