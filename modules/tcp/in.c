@@ -88,6 +88,8 @@ static void note_stamp(struct tcb *c, const struct segment *g)
         return;
     if (c->ts_new || seq_ge(g->o.tsval, c->ts_recent) ||
         tcb_kernel(c)->now - c->ts_recent_ns > stamp_old) {
+        if (c->ts_new)
+            path_note(c->p, NOTE_DRAINED); /* it may be that only this was missing */
         c->ts_new = false;
         c->ts_recent = g->o.tsval;
         c->ts_recent_ns = tcb_kernel(c)->now;

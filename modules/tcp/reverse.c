@@ -149,6 +149,7 @@ static void note_echo(struct splice *s, uint32_t echo)
     if (src->ts_new) {
         src->ts_heard = true;
         src->ts_recent = echo;
+        src->ts_recent_ns = tcb_kernel(src)->now;
     }
     if (s->has_first && seq_lt(echo, s->ts_first)) /* of ours, from before */
         echo = s->ts_first;

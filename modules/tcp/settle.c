@@ -17,9 +17,18 @@ static bool gap_is_closed(const struct splice *s)
     return gap < (int32_t)(1U << s->src->rcv_scale);
 }
 
+/* Of a connection made from a record nothing may be known of src's clock yet; what we have stamped
+ * ourselves meanwhile must not be ahead of it (RFC 7323 5.3). */
+static bool clock_is_known(const struct tcb *src)
+{
+    return !src->ts_new || src->ts_heard;
+}
+
 static bool settled(const struct tcb *src, const struct tcb *dst)
 {
     const struct splice *s = src->sp_in;
+    if (dst->ts_stamped && !clock_is_known(src))
+        return false;
     if (!s || s->dst != dst || s->state < SPLICE_ESTABLISHED || s->absorb)
         return false;
     return (!s->stopping || s->stopping == STOPPING_KEEP) && !s->due && gap_is_closed(s) &&
@@ -52,7 +61,7 @@ static uint8_t flags_of(const struct splice *s)
 static void stamps_go_on(struct splice *s)
 {
     uint32_t next = s->src->ts_recent + s->ts_off;
-    if (s->dst->ts_stamped && !s->dst->ts_lost && !s->src->ts_new && seq_gt(s->dst->ts_sent, next))
+    if (s->dst->ts_stamped && !s->dst->ts_lost && seq_gt(s->dst->ts_sent, next))
         s->ts_off += s->dst->ts_sent - next;
 }
 
