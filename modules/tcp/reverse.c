@@ -55,6 +55,8 @@ uint32_t splice_field(const struct tcb *c, uint32_t wnd, uint8_t scale)
 void splice_window_moved(struct splice *s)
 {
     struct tcb *src = s->src;
+    if (seq_ge(src->rcv_adv + s->delta, splice_edge(s->dst))) /* it has not */
+        return;
     uint32_t promised = src->rcv_adv - src->rcv_nxt, now = data_window(src);
     uint32_t most = 65535U << src->rcv_scale;
     if (now > most)

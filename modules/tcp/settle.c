@@ -43,7 +43,7 @@ bool fwd_is_settled(const struct path *p, int at)
 
 static struct record *record_of(const struct tcb *c)
 {
-    return flow_record(flow_find(&tcb_kernel(c)->flows, tcb_key(c)));
+    return flow_record(path_flow(c->p, (enum dir)c->up));
 }
 
 static uint8_t flags_of(const struct splice *s)
