@@ -112,6 +112,18 @@ static int e1000_rx(struct netdev *d, struct msg **burst, int n)
     return rx_burst(c, burst, (uint32_t)n);
 }
 
+/* Plain frames from descriptor i to `last` go to the stash. False, and nothing done: no room. */
+static bool clean_plain(struct e1000 *c, uint32_t i, uint32_t last)
+{
+    if (((last - i) & (E1000_TX - 1)) >= STASH_MAX - c->stash->n)
+        return false;
+    if (i > last) {
+        stash_put_plain(c->stash, &c->txm[i], E1000_TX - i);
+        i = 0;
+    }
+    return stash_put_plain(c->stash, &c->txm[i], last - i + 1);
+}
+
 /* Burst by burst, as the card reports them done. */
 static void tx_clean(struct e1000 *c)
 {
@@ -121,8 +133,7 @@ static void tx_clean(struct e1000 *c)
             return;
         c->marks_head = tx_after(c->marks_head);
         c->tx_clean = tx_after(last);
-        if (LIKELY(!(mark & MARK_MIXED) && i <= last &&
-                   stash_put_plain(c->stash, &c->txm[i], last - i + 1)))
+        if (LIKELY(!(mark & MARK_MIXED) && clean_plain(c, i, last)))
             continue;
         for (; i != c->tx_clean; i = tx_after(i))
             if (c->txm[i])
@@ -164,8 +175,9 @@ static bool tx_frame(struct e1000 *c, struct msg *m)
     return true;
 }
 
-/* Plain frames from tx_next on, which neither the ring's end nor its room limits. */
-static uint32_t tx_run(struct e1000 *c, struct msg **burst, uint32_t max)
+/* Plain frames from tx_next on, which neither the ring's end nor its room limits. mixed: they are
+ * plain only as far as that is seen here. */
+static inline uint32_t tx_run(struct e1000 *c, struct msg **burst, uint32_t max, bool mixed)
 {
     struct e1000_desc *t = &c->tx[c->tx_next];
     struct msg **slot = &c->txm[c->tx_next], **b = burst;
@@ -173,7 +185,7 @@ static uint32_t tx_run(struct e1000 *c, struct msg **burst, uint32_t max)
 #pragma GCC unroll 4
     for (struct msg **end = burst + max; b != end; b++, t++, slot++) {
         struct msg *m = *b;
-        if (UNLIKELY(!frame_plain(m) || !stash_likes(m)))
+        if (mixed && UNLIKELY(!frame_plain(m) || !stash_likes(m)))
             break;
         t->addr = (uintptr_t)m->data + dma;
         t->word = m->total | TX_FCS | TX_END;
@@ -205,7 +217,8 @@ static int e1000_tx(struct netdev *d, struct msg **burst, int n)
     while (sent < (uint32_t)n) {
         uint32_t room = (c->tx_clean - c->tx_next - 1) & (E1000_TX - 1);
         uint32_t max = least(least((uint32_t)n - sent, room), E1000_TX - c->tx_next);
-        uint32_t run = tx_run(c, burst + sent, max);
+        uint32_t run =
+            d->mixed ? tx_run(c, burst + sent, max, true) : tx_run(c, burst + sent, max, false);
         sent += run;
         if (run && run == max)
             continue;

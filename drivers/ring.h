@@ -23,7 +23,7 @@ enum {
     FRAME_MAX = 1522, /* with two VLAN tags */
     FRAME_MTU = 1500,
     BUFFER_ROOM = MSG_FULL_ROOM - MSG_HEADROOM, /* what a card may write */
-    STASH_MAX = 256,
+    STASH_MAX = 512,
 };
 
 struct stash {

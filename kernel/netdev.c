@@ -16,6 +16,7 @@ status_t netdev_add(struct kernel *k, struct netdev *d)
         return E_NOMEM;
     }
     d->k = k;
+    d->kernel_pool = &k->pool;
     d->index = (uint16_t)k->ndevs;
     snprintf(d->name, sizeof d->name, "net%d", k->ndevs);
     k->devs[k->ndevs++] = d;
@@ -24,12 +25,9 @@ status_t netdev_add(struct kernel *k, struct netdev *d)
     return OK;
 }
 
-/* A frame on a ring must not be a dead path's: the kernel pays for it from here. */
-static inline void kernel_pays(struct pool *kernel, struct msg *m)
+void netdev_charge(struct netdev *d, struct msg *m)
 {
-    if (LIKELY(m->payer == kernel && !m->more))
-        return;
-    status_t status = msg_charge(m, kernel);
+    status_t status = msg_charge(m, d->kernel_pool);
     (void)status; /* the kernel's own account has no limit */
 }
 
@@ -39,20 +37,13 @@ void netdev_flush(struct netdev *d)
     if (!n)
         return;
     d->ntx = 0;
-    uint64_t bytes = 0;
-    struct pool *kernel = &d->k->pool;
-    for (int i = 0; i < n; i++) {
-        struct msg *m = d->txq[i];
-        kernel_pays(kernel, m);
-        bytes += m->total;
-    }
     if (LIKELY(d->started))
         sent = d->ops->tx(d, d->txq, n);
+    d->mixed = false;
     d->stats.tx += (uint64_t)sent;
     for (int i = sent; i < n; i++) {
-        bytes -= d->txq[i]->total;
+        d->stats.tx_bytes -= d->txq[i]->total;
         d->stats.tx_full++;
         msg_drop(d->k, d->txq[i], d->link ? DROP_NIC_RING : DROP_NIC_DOWN);
     }
-    d->stats.tx_bytes += bytes;
 }

@@ -16,7 +16,8 @@ struct netdev_ops {
     const char *model;                   /* "e1000", "tulip", ... */
     status_t (*start)(struct netdev *d); /* rings full, link watched, promiscuous if d->promisc */
     void (*stop)(struct netdev *d);      /* all buffers come back */
-    /* Up to n received frames, one part each, data at the Ethernet header, FCS off. */
+    /* Up to n received frames, one part each, data at the Ethernet header, FCS off. Behind them the
+     * buffer has eight bytes or more that are nobody's. */
     int (*rx)(struct netdev *d, struct msg **burst, int n);
     /* Takes the first of n messages it has room for and returns how many; one doorbell. The rest
      * stay the caller's. Messages come back to their pools when sent, at the latest when `tx` is
@@ -30,9 +31,13 @@ struct netdev_ops {
 struct netdev {
     const struct netdev_ops *ops; /* (driver) */
     struct kernel *k;
-    struct node *node; /* the eth node on top; NULL: card unused */
-    struct path *all;  /* inline; takes every frame, unclassified: a bridge's; NULL: none does */
+    struct pool *kernel_pool; /* who pays for what is on a ring */
+    struct node *node;        /* the eth node on top; NULL: card unused */
+    struct path *all; /* inline; takes every frame, unclassified: a bridge's; NULL: none does */
     enum dir all_dir;
+    /* Classifies and delivers a burst: a module's fast way; NULL: frame_input each. */
+    void (*lane)(struct netdev *d, struct msg **burst, int n);
+    struct node *lane_node;
     char name[16];  /* "net0": by order of discovery */
     char where[24]; /* (driver) "pci 00:03.0", "tap:name" */
     uint8_t mac[6]; /* (driver) */
@@ -41,6 +46,7 @@ struct netdev {
     bool link;      /* (driver) carrier; kept up to date by rx or an interrupt */
     bool promisc;   /* wanted by the eth node before start */
     bool started;
+    bool mixed; /* not all of txq came by netdev_pass */
     uint16_t ntx;
     struct msg *txq[NETDEV_BURST]; /* gathered until the end of the burst */
     struct {
@@ -52,12 +58,25 @@ struct netdev {
 MUST_CHECK status_t netdev_add(struct kernel *k, struct netdev *d);
 void netdev_flush(struct netdev *d); /* hand the gathered frames to the card */
 
-/* Send a frame that has its Ethernet header; consumes m. The kernel pays from here on. */
-static inline void netdev_send(struct netdev *d, struct msg *m)
+/* Hand on a frame as a card has received it: one part, all its own, of a length that frames have,
+ * without flags. Consumes m. */
+static inline void netdev_pass(struct netdev *d, struct msg *m)
 {
+    d->stats.tx_bytes += m->total;
     d->txq[d->ntx++] = m;
     if (UNLIKELY(d->ntx == NETDEV_BURST))
         netdev_flush(d);
+}
+
+/* Send any frame that has its Ethernet header; consumes m. A frame on a ring must not be a dead
+ * path's, so the kernel pays from here on. */
+void netdev_charge(struct netdev *d, struct msg *m);
+static inline void netdev_send(struct netdev *d, struct msg *m)
+{
+    if (UNLIKELY(m->payer != d->kernel_pool || m->more))
+        netdev_charge(d, m);
+    d->mixed = true;
+    netdev_pass(d, m);
 }
 
 #endif

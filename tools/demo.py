@@ -33,7 +33,7 @@ GRAPHS = ("firewall", "http")
 URL = "http://10.0.1.1:8080/file"
 BACK_SECONDS = 30
 RULE_SECONDS = 10
-STASH = 256  # receive buffers that the drivers keep at hand (drivers/ring.h)
+STASH = 512  # receive buffers that the drivers keep at hand (drivers/ring.h)
 # What a configuration is called, the commands that lead to it, and the stages that then stand in the path.
 STEPS = (("1-path", (), ["tcp", "proxy", "tcp"]),
          ("FWD", ("set plug.splice=on", "splice all"), ["fwd"]),
