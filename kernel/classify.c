@@ -21,15 +21,6 @@ static void seed_draw(struct kernel *k)
     k->flows.seed[1] = plat_random(k);
 }
 
-status_t flow_table_init(struct kernel *k, uint32_t limit)
-{
-    struct flow_table *t = &k->flows;
-    *t = (struct flow_table){.limit = limit, .nslots = SLOTS_FIRST};
-    t->slots = pool_alloc(&k->pool, SLOTS_FIRST * sizeof *t->slots);
-    seed_draw(k);
-    return t->slots ? OK : E_NOMEM;
-}
-
 void flow_table_end(struct kernel *k)
 {
     struct flow_table *t = &k->flows;
@@ -42,8 +33,8 @@ void flow_table_end(struct kernel *k)
 
 struct flow *flow_find_on(const struct flow_table *t, struct flow_key key, uint64_t hash)
 {
-    uint32_t tag = (uint32_t)(hash >> 32);
-    for (uint32_t i = flow_after(t, flow_home(t, hash)); t->slots[i].line; i = flow_after(t, i)) {
+    uint32_t tag = flow_tag(hash);
+    for (uint32_t i = flow_home(t, hash); t->slots[i].line; i = flow_after(t, i)) {
         if (t->slots[i].tag != tag)
             continue;
         struct flow *f = flow_line(t, t->slots[i].line);
@@ -78,22 +69,36 @@ static bool chunks_fit(struct kernel *k)
     return true;
 }
 
-/* Lines, from chunks that never move. */
+/* Lines come in chunks, which never move. */
+static bool chunk_add(struct kernel *k)
+{
+    struct flow_table *t = &k->flows;
+    struct flow *chunk = chunks_fit(k) ? pool_alloc(&k->pool, FLOW_CHUNK * sizeof *chunk) : NULL;
+    if (!chunk)
+        return false;
+    t->chunks[t->nchunks] = chunk;
+    uint32_t base = t->nchunks++ * FLOW_CHUNK;
+    for (uint32_t i = FLOW_CHUNK; i-- > (base ? 0 : 1);) { /* line 0 means none */
+        chunk[i].next = t->free & FLOW_LINE;
+        t->free = base + i;
+    }
+    return true;
+}
+
+status_t flow_table_init(struct kernel *k, uint32_t limit)
+{
+    struct flow_table *t = &k->flows;
+    *t = (struct flow_table){.limit = limit, .nslots = SLOTS_FIRST};
+    t->slots = pool_alloc(&k->pool, SLOTS_FIRST * sizeof *t->slots);
+    seed_draw(k);
+    return t->slots && chunk_add(k) ? OK : E_NOMEM;
+}
+
 static uint32_t line_take(struct kernel *k)
 {
     struct flow_table *t = &k->flows;
-    if (!t->free) {
-        struct flow *chunk =
-            chunks_fit(k) ? pool_alloc(&k->pool, FLOW_CHUNK * sizeof *chunk) : NULL;
-        if (!chunk)
-            return 0;
-        t->chunks[t->nchunks] = chunk;
-        uint32_t base = t->nchunks++ * FLOW_CHUNK;
-        for (uint32_t i = FLOW_CHUNK; i-- > (base ? 0 : 1);) { /* line 0 means none */
-            chunk[i].next = t->free & FLOW_LINE;
-            t->free = base + i;
-        }
-    }
+    if (!t->free && !chunk_add(k))
+        return 0;
     uint32_t line = t->free;
     t->free = flow_line(t, line)->next;
     return line;
@@ -113,7 +118,7 @@ static uint32_t slot_put(struct flow_table *t, uint64_t hash, uint32_t line)
     uint32_t i = flow_home(t, hash), probes = 1;
     for (; t->slots[i].line; i = flow_after(t, i))
         probes++;
-    t->slots[i] = (struct flow_slot){(uint32_t)(hash >> 32), line};
+    t->slots[i] = (struct flow_slot){flow_tag(hash), line};
     return probes;
 }
 

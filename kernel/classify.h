@@ -30,8 +30,8 @@ enum flow_kind { FLOW_CONN = 1, FLOW_ROUTE = 2 };
 struct flow {
     struct flow_key key; /* 16 */
     uint32_t path;       /* path id */
-    uint32_t next : 31;  /* line of the path's next flow; 0: last */
     uint32_t dir : 1;    /* enum dir in which its messages enter the path */
+    uint32_t next : 31;  /* line of the path's next flow; 0: last */
     uint64_t record[5];  /* of the stage that inserted it */
 };
 
@@ -47,7 +47,7 @@ static inline struct flow_key flow_key_ip4(enum flow_kind kind, uint16_t card, u
 }
 
 struct flow_slot {
-    uint32_t tag;  /* high half of the hash */
+    uint32_t tag;  /* low half of the hash */
     uint32_t line; /* 0: empty */
 };
 
@@ -91,7 +91,12 @@ static inline uint64_t flow_hash(const struct flow_table *t, struct flow_key key
  */
 static inline uint32_t flow_home(const struct flow_table *t, uint64_t hash)
 {
-    return (uint32_t)((uint64_t)(uint32_t)hash * t->nslots >> 32);
+    return (uint32_t)((flow_product_t)hash * t->nslots >> 64);
+}
+
+static inline uint32_t flow_tag(uint64_t hash)
+{
+    return (uint32_t)hash;
 }
 
 static inline uint32_t flow_after(const struct flow_table *t, uint32_t slot)
@@ -104,7 +109,7 @@ static inline struct flow *flow_line(const struct flow_table *t, uint32_t line)
     return &t->chunks[line / FLOW_CHUNK][line % FLOW_CHUNK];
 }
 
-/* The same from the second slot on: apart, so that it costs the common case no registers. */
+/* The same, slot by slot: apart, so that it costs the common case no registers. */
 struct flow *flow_find_on(const struct flow_table *t, struct flow_key key, uint64_t hash);
 
 /* The flow of that key, or NULL. About 25 instructions when the first slot is right. */
@@ -112,10 +117,8 @@ static inline struct flow *flow_find(const struct flow_table *t, struct flow_key
 {
     uint64_t hash = flow_hash(t, key);
     const struct flow_slot *s = &t->slots[flow_home(t, hash)];
-    if (!s->line)
-        return NULL;
-    if (LIKELY(s->tag == (uint32_t)(hash >> 32))) {
-        struct flow *f = flow_line(t, s->line);
+    if (LIKELY(s->tag == flow_tag(hash))) {
+        struct flow *f = flow_line(t, s->line); /* 0 is no flow's, and has no key */
         if (LIKELY(f->key.w[0] == key.w[0] && f->key.w[1] == key.w[1]))
             return f;
     }

@@ -39,7 +39,7 @@ static uint32_t probes(const struct flow_table *t, struct flow_key key)
     uint32_t n = 1;
     uint64_t h = flow_hash(t, key);
     for (uint32_t i = flow_home(t, h); t->slots[i].line; i = flow_after(t, i), n++)
-        if (t->slots[i].tag == (uint32_t)(h >> 32) &&
+        if (t->slots[i].tag == flow_tag(h) &&
             memcmp(&flow_line(t, t->slots[i].line)->key, &key, sizeof key) == 0)
             break;
     return n;
