@@ -25,10 +25,11 @@ COUNTER = "Q"
 
 
 class Crowd:
-    def __init__(self, graph, nic="e1000", conns=1000, settings=None, mem=512, count=True, icount=False):
+    def __init__(self, graph, nic="e1000", conns=1000, settings=None, mem=512, count=True, icount=False, hot=False):
         self.graph = graph
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="towpath-crowd-"))
         self.counter = self.folder / "counters" if count else None
+        self.hot = self.folder / "hot" if hot else None
         self.router = graph == "router"
         peers = build("peers", "bench/peers.c", "-I", str(ROOT),
                       *(str(ROOT / f"tests/million/{f}.c") for f in ("crowd", "crowdlink", "crowdwire")))
@@ -63,7 +64,7 @@ class Crowd:
                       "-device", f"{guest.NICS[nic]},netdev=net{i},mac={guest.MACS[i]},addr={3 + i},romfile="]
         if self.counter:
             plugin = build("count.so", "bench/plugin/count.c", "-fPIC", "-shared", "-fvisibility=hidden")
-            words += ["-plugin", f"{plugin},out={self.counter}"]
+            words += ["-plugin", f"{plugin},out={self.counter}" + (f",hot={self.hot}" if self.hot else "")]
         if icount:  # the TSC then counts nanoseconds of a machine that takes one for each instruction
             words += ["-icount", "shift=0"]
         return words

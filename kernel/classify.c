@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The flow table, and the walk over the graph that ends in a path. Open addressing with linear
- * probing and deletion by shifting back, so no tombstones grow. At most 3/4 full; half as large
- * again then.
+ * probing and deletion by shifting back, so no tombstones grow. At most 3/4 full; a quarter
+ * larger then.
  */
 #include "kernel/classify.h"
 
@@ -164,7 +164,7 @@ status_t flow_insert(struct kernel *k, struct flow_key key, struct path *p, enum
     if (t->count >= t->limit)
         return E_NOMEM;
     uint32_t n = t->nslots;
-    if (t->count + 1 > n / 4 * 3 && !table_rebuild(k, n + n / 2) && t->count + 2 > n)
+    if (t->count + 1 > n / 4 * 3 && !table_rebuild(k, n + n / 4) && t->count + 2 > n)
         return E_NOMEM;
     uint32_t line = line_take(k);
     if (!line)

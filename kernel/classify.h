@@ -8,7 +8,7 @@
  * E_NOMEM (limit of flows) or E_EXIST (key taken), and changes nothing then.
  *
  * The flow table: open addressing, a slot is 8 bytes: 32 bits of the hash and the index of a line.
- * It grows by half when it is 3/4 full, so a flow has at most two slots.
+ * It grows by a quarter when it is 3/4 full, so a flow has at most 5/3 slots.
  * A line is 64 bytes: the key, the path, and 40 bytes for whoever inserted it (a forwarding
  * record). The hash is a keyed multiply; it is re-keyed when a probe grows long (robustness
  * R-ATK-13).

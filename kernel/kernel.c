@@ -63,29 +63,20 @@ __attribute__((noinline)) static void burst_bridge(struct kernel *k, struct netd
     k->running = NULL;
 }
 
-/* classify and path_input for a burst, in which nothing runs but inline paths: k->running is the
- * last of these until the end. */
-__attribute__((noinline)) static void burst_classify(struct kernel *k, struct netdev *d,
-                                                     struct msg **burst, int n)
+void frame_input(struct netdev *d, struct msg *m)
 {
-    struct demux demux = {.link = d->node};
-    for (struct msg **end = burst + n; burst < end; burst++) {
-        struct msg *m = *burst;
-        m->in_dev = d->index;
-        d->stats.rx_bytes += m->total;
-        demux.m = m;
-        demux.off = 0;
-        if (UNLIKELY(!classify(demux.link, &demux)))
-            continue;
-        struct path *p = demux.path;
-        if (p->work) {
-            path_wake(p, demux.dir, m);
-            continue;
-        }
-        k->running = p;
-        p->shape->enter[demux.dir].deliver(p, p->shape->enter[demux.dir].at, m);
+    struct demux demux = {.m = m, .link = d->node};
+    m->in_dev = d->index;
+    if (LIKELY(classify(demux.link, &demux)))
+        path_input(demux.path, demux.dir, m);
+}
+
+static void burst_classify(struct netdev *d, struct msg **burst, int n)
+{
+    for (int i = 0; i < n; i++) {
+        d->stats.rx_bytes += burst[i]->total;
+        frame_input(d, burst[i]);
     }
-    k->running = NULL;
 }
 
 static int card_poll(struct kernel *k, struct netdev *d)
@@ -94,8 +85,10 @@ static int card_poll(struct kernel *k, struct netdev *d)
     int n = d->ops->rx(d, burst, NETDEV_BURST);
     if (d->all)
         burst_bridge(k, d, burst, n);
+    else if (d->lane)
+        d->lane(d, burst, n);
     else
-        burst_classify(k, d, burst, n);
+        burst_classify(d, burst, n);
     if (n) {
         if (UNLIKELY(notes_wait(k)))
             notes_run(k);

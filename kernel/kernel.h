@@ -162,6 +162,9 @@ static inline void path_input(struct path *p, enum dir d, struct msg *m)
     k->running = outer;
 }
 
+/* A frame from a card: classified and handed over. */
+void frame_input(struct netdev *d, struct msg *m);
+
 /* Rules for inline paths, and what was held for rules: between two bursts. */
 static inline bool notes_wait(const struct kernel *k)
 {

@@ -48,7 +48,8 @@ struct netdev {
     bool started;
     bool mixed; /* not all of txq came by netdev_pass */
     uint16_t ntx;
-    struct msg *txq[NETDEV_BURST]; /* gathered until the end of the burst */
+    /* Gathered until the end of the burst: less than a burst that was sent, and what was passed. */
+    struct msg *txq[2 * NETDEV_BURST];
     struct {
         uint64_t rx, rx_bytes, rx_bad, rx_nobuf, tx, tx_bytes, tx_full, irqs, bursts, doorbells;
     } stats;
@@ -58,14 +59,12 @@ struct netdev {
 MUST_CHECK status_t netdev_add(struct kernel *k, struct netdev *d);
 void netdev_flush(struct netdev *d); /* hand the gathered frames to the card */
 
-/* Hand on a frame as a card has received it: one part, all its own, of a length that frames have,
- * without flags. Consumes m. */
+/* Hand on a frame of the burst that a card has just received, as it came: one part, all its own, of
+ * a length that frames have, without flags. Consumes m. */
 static inline void netdev_pass(struct netdev *d, struct msg *m)
 {
     d->stats.tx_bytes += m->total;
     d->txq[d->ntx++] = m;
-    if (UNLIKELY(d->ntx == NETDEV_BURST))
-        netdev_flush(d);
 }
 
 /* Send any frame that has its Ethernet header; consumes m. A frame on a ring must not be a dead
@@ -77,6 +76,8 @@ static inline void netdev_send(struct netdev *d, struct msg *m)
         netdev_charge(d, m);
     d->mixed = true;
     netdev_pass(d, m);
+    if (UNLIKELY(d->ntx >= NETDEV_BURST))
+        netdev_flush(d);
 }
 
 #endif

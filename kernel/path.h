@@ -43,6 +43,10 @@ enum event {
 
 typedef void deliver_fn(struct path *p, int at, struct msg *m);
 
+/* A path `eth X eth` as one function of X: m is a frame that came by a flow of p. False: it is not
+ * plain, and nothing was done: the stages are to have it. */
+typedef bool express_fn(struct path *p, struct msg *m);
+
 /* One face of a module in a path. A module whose stages climb or descend has one for each. */
 struct stage_ops {
     const char *name; /* as `show paths` prints it; NULL: the node's name */
@@ -60,6 +64,10 @@ struct stage_ops {
      * quotes a tuple whose answers enter in direction d. True: consumed. */
     bool (*icmp)(struct path *p, int at, enum dir d, struct msg *m);
     bool network; /* its messages begin at the network header (classify_again) */
+    bool link;    /* its state is the struct neigh that it sends to; frames begin and end here */
+    /* Between two of these. May be done as one, for what is plain: */
+    express_fn *express; /* by this function; may be NULL */
+    bool records;        /* by rewriting as the flow's record says (modules/wire/forward.h) */
 };
 
 /* A rule that may act on paths of a shape (rule.h). */
@@ -83,6 +91,8 @@ struct shape {
     const struct shape *shared; /* the one that all paths of the kind share: itself */
     struct turn *turns;         /* of that one: the rules that are tried, in the graph's order */
     int nturns;
+    express_fn *express; /* `eth X eth`: of X */
+    bool records;
 };
 
 enum { PATHQ_MAX = 512, PATH_LAST = 16, PATH_INLINE_STAGES = 4, PATH_SLIM_STAGES = 3 };
@@ -117,10 +127,12 @@ enum {                    /* flags */
        PATH_DYING = 2,    /* path_destroy was called */
        PATH_RUNNING = 4,  /* in path_run */
        PATH_PLAIN = 8,    /* the operator wants it proxied: guards look at it */
+       PATH_RECORDS = 16, /* inline, of a shape whose records say all (shape: records) */
+       PATH_UNITS = 32,   /* not the kernel's: windows change their unit (modules/wire/forward.h) */
        PATH_AGE = 0xff00, /* not the kernel's: how long no segment came (modules/fwd/sweep.c) */
 };
 
-/* 80 bytes with the state of three stages: two of those 64-byte lines, their places in the flow
+/* 88 bytes with the state of three stages: two of those 64-byte lines, their places in the flow
  * table and one of these are all that a spliced connection costs. */
 struct path {
     struct pool pool; /* what it has used, of what it may */
@@ -137,6 +149,9 @@ struct path {
         uint16_t own[2];
         uint32_t reap; /* the next of the dying: its number + 1; 0: none */
     };
+    /* What the checksums of a plain segment change by; of spliced paths (modules/wire/forward.h).
+     */
+    uint16_t ip_patch[2], tcp_patch[2];
     void *state[]; /* per stage */
 };
 

@@ -140,6 +140,9 @@ status_t path_reshape(struct path *p, const struct shape *to, void *const state[
     if (state != q->state)
         memcpy(q->state, state, (size_t)to->n * sizeof state[0]);
     q->shape = shared;
+    q->flags &= (uint16_t)~PATH_RECORDS;
+    if (in_line && shared->records)
+        q->flags |= PATH_RECORDS;
     *out = q;
     if (q == p) {
         stages_moved(q);

@@ -24,7 +24,8 @@ struct link_ops {
 
 /* A neighbour on a link. Owned by the resolver; users hold a reference and read it. */
 struct neigh {
-    struct node *link; /* eth node */
+    struct node *link;  /* eth node */
+    struct netdev *dev; /* its card */
     struct netaddr addr;
     uint8_t header[14]; /* of a frame to it: its MAC, ours, the resolver's protocol */
     bool valid;         /* the header may be used */

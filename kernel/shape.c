@@ -78,6 +78,9 @@ const struct shape *shape_intern(struct kernel *k, const struct shape *want)
         s->enter[d].at = d == AB ? 0 : s->n - 1;
         s->enter[d].deliver = s->at[s->enter[d].at].ops->deliver[d];
     }
+    bool whole = s->n == 3 && s->at[0].ops->link && s->at[2].ops->link;
+    s->express = whole ? s->at[1].ops->express : NULL;
+    s->records = whole && s->at[1].ops->records;
     if (k->nshapes)
         memcpy(grown, k->shapes, k->nshapes * sizeof *grown);
     grown[k->nshapes++] = s;

@@ -193,8 +193,9 @@ static struct entry *entry_make(struct node *n, struct node *card, const struct 
     a->used++;
     const struct link_ops *link = card->module->ops;
     e->g.link = card;
+    e->g.dev = link->dev(card);
     e->g.addr = *addr;
-    memcpy(e->g.header + ETH_SRC, link->dev(card)->mac, ETH_ADDR);
+    memcpy(e->g.header + ETH_SRC, e->g.dev->mac, ETH_ADDR);
     be16_put(e->g.header + ETH_TYPE, ETHERTYPE_IP4);
     e->g.refs = 0;
     e->state = ENTRY_UNKNOWN;

@@ -74,12 +74,14 @@ static const struct stage_ops end_a = {
     .deliver = {receive_ab, send},
     .destroy = destroy,
     .show = show,
+    .link = true,
 };
 
 static const struct stage_ops end_b = {
     .deliver = {send, receive_ba},
     .destroy = destroy,
     .show = show,
+    .link = true,
 };
 
 static void bridge_on_ab(struct path *p, int at, struct msg *m)

@@ -12,14 +12,13 @@
 #include "kernel/kernel.h"
 #include "kernel/services.h"
 #include "modules/fwd/fwd.h"
+#include "modules/wire/forward.h"
 #include "modules/wire/ip4.h"
-#include "modules/wire/rewrite.h"
 
 enum {
     FWD_TRAINS = 256,     /* fragmented datagrams that are passed on at a time */
     FWD_CHALLENGES = 256, /* connections whose last challenge is remembered */
     FWD_TTL = 64,         /* of what we make ourselves */
-    FWD_TRUST = 1 << 18,  /* unverified acknowledgements may run ahead so far */
     FWD_IP_TCP = IP4_HEADER + TCP_HEADER_MIN,
     AGE_SHIFT = 8, /* the high byte of a path's flags is its age */
     AGE_MAX = 255,
@@ -101,41 +100,6 @@ static inline struct record *fwd_record(const struct path *p, enum dir d)
 static inline struct fwd_node *fwd_of(const struct path *p, int at)
 {
     return fwd_node_of(p->shape->at[at].node)->state;
-}
-
-/* a is before b. */
-static inline bool before(uint32_t a, uint32_t b)
-{
-    return (a - b) >> 31;
-}
-
-/* Less than RECORD_REACH away from it. */
-static inline bool within_reach(uint32_t n, uint32_t from)
-{
-    return n - from + RECORD_REACH < 2 * RECORD_REACH;
-}
-
-/* The same, but not so far ahead that one more should be verified before it is believed. */
-static inline bool within_trust(uint32_t n, uint32_t from)
-{
-    return n - from + RECORD_REACH < RECORD_REACH + FWD_TRUST;
-}
-
-/* Numbers of a segment that goes on. What a host has acknowledged must be true when the connection
- * is tcp's again, so only a segment whose checksum is known says so (`sure`). Any may have told a
- * larger window. */
-static inline void record_move(struct record *r, uint32_t end, uint32_t ack, uint16_t wnd,
-                               bool sure)
-{
-    if (before(r->seq_max, end))
-        r->seq_max = end;
-    if (sure && !before(ack, r->ack_max)) {
-        r->ack_max = ack;
-        r->wnd = wnd;
-    }
-    if (!sure && wnd > r->wnd)
-        r->wnd = wnd;
-    r->flags |= RECORD_SEEN;
 }
 
 /* stage.c */

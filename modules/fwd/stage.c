@@ -1,50 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two final forwarding stages (spec splicing 3). What is here runs for nearly every segment of
- * a spliced connection and looks at one line of the flow table: filter, numbers seen, rewriting. It
- * never touches the payload, so one byte costs as much as 1460. Whatever is not plain goes to
- * odd.c unchanged. Segments without payload are verified first (spec decisions 4). Of others,
- * unless the card has done it, the acknowledgement is passed on but not believed; now and then one
- * of them is verified in odd.c.
+ * The two final forwarding stages (spec splicing 3). What is here runs for nearly every segment
+ * (of merged paths: that ip's lane has not taken, modules/wire/forward.h) and looks at one line of
+ * the flow table: filter, numbers seen, rewriting. It never touches the payload, so one byte costs
+ * as much as 1460. Whatever is not plain goes to odd.c unchanged. Segments without payload are
+ * verified first (spec decisions 4). Of others, unless the card has done it, the acknowledgement is
+ * passed on but not believed; now and then one of them is verified in odd.c.
  */
-#include <string.h>
-
 #include "kernel/show.h"
 #include "modules/fwd/inside.h"
-
-enum { SHORT_FRAME = 46 }; /* bytes behind the header of the shortest frame (IEEE 802.3 3.2.8) */
-
-enum { ODD = RECORD_TRIGGER | RECORD_FIN | RECORD_DONE | RECORD_RST };
-
-/* Eight bytes of the pseudo header or four of the end; in the machine's own order (RFC 1071 2.B).
- */
-static inline flow_product_t raw_words(const uint8_t *at, size_t n)
-{
-    uint64_t v = 0;
-    memcpy(&v, at, n);
-    return v;
-}
-
-/* Of a segment that is nothing but a header of hlen bytes, with or without stamps. */
-__attribute__((always_inline)) static inline bool
-header_sum_is_good(const uint8_t *ip, const uint8_t *tcp, uint32_t hlen)
-{
-    uint8_t rest[4] = {0, PROTO_TCP, 0, (uint8_t)hlen};
-    flow_product_t sum = raw_words(ip + IP4_SRC, 8) + raw_words(rest, 4);
-    sum += raw_words(tcp, 8) + raw_words(tcp + 8, 8) + raw_words(tcp + 16, 4);
-    if (hlen == TCP_STAMPED)
-        sum += raw_words(tcp + 20, 4) + raw_words(tcp + 24, 8);
-    uint64_t low = (uint64_t)sum, carries = (uint64_t)(sum >> 64);
-    low += carries;
-    return patch_fold(low + (low < carries)) == 0xffff;
-}
-
-/* How the addresses change. What comes in by that line has those of its key, so they need not be
- * read; zero is never the answer. */
-static inline uint64_t moved_addresses(const struct flow *f, const struct record *r)
-{
-    return patch_addresses(r, (uint32_t)(f->key.w[0] >> 32), (uint32_t)f->key.w[0]);
-}
 
 /* A segment of len bytes, hlen of them header. Rewritten: how the addresses change; 0: nothing was
  * changed. */
@@ -56,14 +20,14 @@ forward(struct path *p, enum dir d, const struct msg *m, const uint8_t *ip, uint
     uint32_t hlen = stamped ? TCP_STAMPED : TCP_HEADER_MIN;
     uint32_t seq = be32_get(tcp + TCP_AT_SEQ), ack = be32_get(tcp + TCP_AT_ACK);
     uint8_t want = stamped ? RECORD_TS : 0;
-    if (UNLIKELY((r->flags & (ODD | want)) != want || len - TCP_HEADER_MIN > p->own[d]))
+    if (UNLIKELY((r->flags & (RECORD_ODD | want)) != want || len - TCP_HEADER_MIN > p->own[d]))
         return 0;
     bool sure = m->flags & MSG_CSUM_VALID;
     if (UNLIKELY(!within_reach(seq, r->seq_max) || !within_trust(ack, r->ack_max)))
         return 0;
-    if (len == hlen && !sure && !(sure = header_sum_is_good(ip, tcp, hlen)))
+    if (len == hlen && !sure && !(sure = forward_header_is_good(ip, tcp, hlen)))
         return 0;
-    uint64_t moved = moved_addresses(f, r);
+    uint64_t moved = forward_moved(f, r);
     record_move(r, seq + len - hlen, ack, be16_get(tcp + TCP_AT_WINDOW), sure);
     rewrite_plain(tcp, r, (uint32_t)f->key.w[1], moved, stamped);
     return moved;
@@ -107,15 +71,14 @@ void fwd_rewrite_ip(uint8_t *h, const struct record *r)
     ip_rewrite(h, r, moved);
 }
 
-/* Bytes of a datagram that is no fragment and without options; 0: something else. The padding of a
- * short frame (acknowledgements) stays behind it, for the frame that leaves would be padded again.
- */
+/* Bytes of a datagram that is no fragment, without options, and all of the frame; 0: something
+ * else. */
 static inline uint32_t whole_len(const uint8_t *h, const struct msg *m)
 {
     uint32_t n = be16_get(h + IP4_LEN);
-    bool fits = m->total == n || (n < m->total && m->total <= SHORT_FRAME && !m->more);
-    return LIKELY(h[IP4_VIHL] == IP4_PLAIN && !ip4_is_fragment(h) && h[IP4_TTL] > 1 && fits &&
-                  n >= FWD_IP_TCP && m->len >= FWD_IP_TCP && !(m->flags & MSG_CSUM_PARTIAL))
+    return LIKELY(h[IP4_VIHL] == IP4_PLAIN && !ip4_is_fragment(h) && h[IP4_TTL] > 1 &&
+                  m->total == n && n >= FWD_IP_TCP && m->len >= FWD_IP_TCP &&
+                  !(m->flags & MSG_CSUM_PARTIAL))
                ? n
                : 0;
 }
@@ -161,6 +124,7 @@ static void moved(struct path *p, int at)
     if (keep && keep->moved)
         keep->moved(keep->conn, p);
     end_moved(p);
+    forward_prepare_patch(p);
     sweep_start(fwd_of(p, at));
 }
 
@@ -219,4 +183,5 @@ const struct stage_ops ipfwd_stage = {
     .show = show,
     .icmp = fwd_icmp,
     .network = true,
+    .records = true,
 };

@@ -3,8 +3,8 @@
  * Classification of a datagram: header checks of RFC 1122 3.2.1 and RFC 1812 5.2.2 (spec R-BAD-5 to
  * -17), then the flow table: a connection's path by addresses and ports, a router's path by card
  * and destination. A datagram without either is for a module above, or for the slow path. The
- * checks here are not repeated by the stages. This runs for every frame: the common case is kept
- * straight, what is rare stands in functions of its own.
+ * checks here are not repeated by the stages. This runs for every frame that does not take the lane
+ * (lane.c): the common case is kept straight, what is rare stands in functions of its own.
  */
 #include <string.h>
 
@@ -18,22 +18,6 @@ __attribute__((noinline)) static struct node *refuse(struct demux *d, enum drop 
 {
     d->why = why;
     return DEMUX_DROP;
-}
-
-/* Of 20 bytes; the order of bytes does not matter for "all ones" (RFC 1071 2.B). */
-static inline bool sum_is_good(const uint8_t *h)
-{
-    uint64_t first, second, sum;
-    uint32_t third;
-    memcpy(&first, h, sizeof first);
-    memcpy(&second, h + 8, sizeof second);
-    memcpy(&third, h + 16, sizeof third);
-    sum = first + second;
-    sum += sum < first; /* the carry comes in again at the other end */
-    sum = (sum & 0xffffffff) + (sum >> 32) + third;
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)(sum + (sum >> 16)) == 0xffff;
 }
 
 /* A header that does not begin with 0x45. Options are tolerated, source routes are not (R-BAD-11).
@@ -64,12 +48,6 @@ static bool odd_header_is_good(const uint8_t *h, uint32_t have, enum drop *why)
 __attribute__((noinline)) static bool looks_like_us(const struct ip_node *ip, uint32_t src)
 {
     return ip_is_ours(ip, src) || ip_is_broadcast(ip, src);
-}
-
-/* Only addresses that end like one of those are looked at twice. */
-static inline bool source_is_plain(const struct ip_node *ip, uint32_t src)
-{
-    return ip_is_host(src) && LIKELY(!(ip->suspects >> (src & 63) & 1));
 }
 
 static struct node *to_passive(struct node *n, struct demux *d)
@@ -264,7 +242,7 @@ struct node *ip_demux(struct node *n, struct demux *d)
     uint8_t *h = d->m->data + d->off;
     if (UNLIKELY(d->m->len < d->off + IP4_HEADER || h[IP4_VIHL] != IP4_PLAIN))
         return odd_header(n, d);
-    if (UNLIKELY(!sum_is_good(h)))
+    if (UNLIKELY(!ip4_sum_is_good(h)))
         return refuse(d, DROP_IP_CKSUM);
     if (is_connection(n, d, h))
         return DEMUX_FOUND;

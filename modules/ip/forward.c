@@ -7,8 +7,11 @@
  * between two looks of a timer, so that its neighbour may be forgotten. All destinations are
  * forgotten when there are too many of them.
  */
+#include <string.h>
+
 #include "kernel/show.h"
 #include "modules/ip/ip.h"
+#include "modules/wire/eth.h"
 #include "modules/wire/icmp4.h"
 
 /* RFC 1812 5.3.1; the checksum by RFC 1624: the word with the TTL in its high byte fell by 0x100.
@@ -71,6 +74,21 @@ static void forward(struct path *p, int at, struct msg *m)
     pass(p, at, AB, m);
 }
 
+/* The lane has looked at the header. Padding that it has left stays, to be sent as padding. */
+static bool express(struct path *p, struct msg *m)
+{
+    struct hop_path *hop = p->state[1];
+    const struct neigh *g = p->state[2];
+    uint8_t *h = m->data + ETH_HEADER;
+    if (UNLIKELY(h[IP4_TTL] <= 1 || be16_get(h + IP4_LEN) > hop->mtu || !g->valid))
+        return false;
+    ttl_decrement(h);
+    hop->count++;
+    memcpy(m->data, g->header, ETH_HEADER);
+    netdev_pass(g->dev, m);
+    return true;
+}
+
 static void nothing_comes(struct path *p, int at, struct msg *m)
 {
     (void)at;
@@ -102,6 +120,7 @@ static void forward_show(const struct path *p, int at, struct show *out)
 
 const struct stage_ops ip_forward_stage = {
     .deliver = {forward, nothing_comes},
+    .express = express,
     .destroy = forward_destroy,
     .show = forward_show,
 };

@@ -126,6 +126,16 @@ static inline bool ip_is_host(uint32_t addr)
     return top != 0 && top != 127 && top < 224;
 }
 
+/* Only addresses that end like one of those are looked at twice. */
+static inline bool source_is_plain(const struct ip_node *ip, uint32_t src)
+{
+    return ip_is_host(src) && LIKELY(!(ip->suspects >> (src & 63) & 1));
+}
+
+/* lane.c: struct netdev, lane */
+void ip_lane(struct netdev *d, struct msg **burst, int n);
+void ip_lane_router(struct netdev *d, struct msg **burst, int n); /* there are no connections */
+
 /* stage.c */
 MUST_CHECK status_t ip_create_stage(struct node *n, struct node *from, struct attrs *a,
                                     struct path *p, struct hop *h);

@@ -6,6 +6,7 @@
 #include "kernel/plat.h"
 #include "kernel/show.h"
 #include "modules/ip/ip.h"
+#include "modules/wire/eth.h"
 
 static status_t ip_init(struct node *n)
 {
@@ -21,12 +22,26 @@ static status_t ip_init(struct node *n)
     return status == OK ? reass_init(n) : status;
 }
 
+/* Nothing stands between that card and us: its frames may take the lane. */
+static void lane_open(struct node *n, struct node *card)
+{
+    const struct ip_node *ip = n->state;
+    const struct link_ops *ops = card->module->ops;
+    struct netdev *d = ops->dev(card);
+    if (node_bound(card, ETHERTYPE_IP4) != n || d->node != card)
+        return;
+    d->lane = ip->upper[PROTO_TCP] ? ip_lane : ip_lane_router;
+    d->lane_node = n;
+}
+
 static status_t ip_start(struct node *n)
 {
     struct ip_node *ip = n->state;
     for (uint32_t proto = 1; proto < ARRAY_LEN(ip->upper); proto++)
         ip->upper[proto] = node_bound(n, proto);
     ip->passing = node_bound(n, KEY_FORWARD);
+    for (int i = 0; i < ip->nifaces; i++)
+        lane_open(n, ip->iface[i].card);
     return OK;
 }
 

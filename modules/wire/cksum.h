@@ -6,6 +6,8 @@
  * 16-bit fold is the ones' complement sum so far; what stands in a header is the complement of the
  * fold. Nothing here can fail.
  */
+#include <string.h>
+
 #include "kernel/msg.h"
 #include "modules/wire/be.h"
 
@@ -19,6 +21,22 @@ static inline uint16_t cksum_fold(uint32_t sum)
 uint32_t cksum_add(uint32_t sum, const uint8_t *at, size_t n);
 /* sum and all bytes of the packet from `off` on, over its parts. */
 uint32_t cksum_msg(uint32_t sum, const struct msg *m, size_t off);
+
+/* Of a header without options. The order of bytes does not matter for "all ones" (RFC 1071 2.B),
+ * and the sum of some words of 16 bits is that of their 64, modulo 65535. */
+static inline bool ip4_sum_is_good(const uint8_t *h)
+{
+    uint64_t first, second, sum;
+    uint32_t third;
+    memcpy(&first, h, sizeof first);
+    memcpy(&second, h + 8, sizeof second);
+    memcpy(&third, h + 16, sizeof third);
+    sum = first + second;
+    sum += sum < first; /* the carry comes in again at the other end */
+    sum += third;
+    sum += sum < third;
+    return sum % 0xffff == 0; /* it is not 0, for the version is not */
+}
 
 /* Both addresses, the protocol and the length of a pseudo header (RFC 9293 3.1, RFC 768). */
 static inline uint32_t cksum_pseudo(uint32_t src, uint32_t dst, uint8_t proto, uint32_t len)

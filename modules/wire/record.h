@@ -30,8 +30,8 @@ enum {                         /* flags */
 enum { RECORD_REACH = 1 << 23 };
 
 struct record {
-    uint32_t src, dst; /* of the datagram that leaves; host order, as all here */
-    uint16_t sport, dport;
+    uint32_t dst, src; /* of the datagram that leaves; host order, as all here */
+    uint16_t dport, sport;
     uint32_t seq_off; /* out.seq = in.seq + seq_off */
     uint32_t ack_off; /* out.ack = in.ack - ack_off */
     uint32_t ts_off;  /* out.tsval = in.tsval + ts_off */

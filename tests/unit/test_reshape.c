@@ -226,7 +226,7 @@ static void spliced_costs(void **state)
     s.k->paths_limit = CONNECTIONS + 1;
     uint32_t used = s.k->pool.used;
     assert_int_equal(sizeof(struct flow), 64);
-    assert_int_equal(sizeof(struct path) + PATH_SLIM_STAGES * sizeof(void *), 80);
+    assert_int_equal(sizeof(struct path) + PATH_SLIM_STAGES * sizeof(void *), 88);
     for (uint32_t i = 0; i < CONNECTIONS; i++) {
         struct path *p = kept_path(&s, true);
         id[i] = p->id;
@@ -238,15 +238,15 @@ static void spliced_costs(void **state)
             worst_at = i + 1;
         }
         assert_int_equal(p->pool.used, 0);
-        if (i >= TABLES) { /* at most 12.6 bytes of the path table, 33.6 of slots */
+        if (i >= TABLES) { /* at most 12.6 bytes of the path table, 28 of slots */
             assert_in_range(10 * s.k->paths_size * sizeof s.k->paths[0], 0, 126 * (i + 1));
-            assert_in_range(10 * s.k->flows.nslots * sizeof(struct flow_slot), 0, 336 * (i + 1));
+            assert_in_range(10 * s.k->flows.nslots * sizeof(struct flow_slot), 0, 280 * (i + 1));
         }
     }
     uint32_t each = (s.k->pool.used - used) / CONNECTIONS;
     print_message("# %u bytes each of %d connections; at most %u, of %u\n", each, CONNECTIONS,
                   worst, worst_at);
-    assert_in_range(worst, 128 + 80 + 2 * sizeof(struct flow_slot), 256);
+    assert_in_range(worst, 128 + 88 + 2 * sizeof(struct flow_slot), 256);
     /* `show mem` says the same of the tables. */
     uint64_t paths = fixture_value(s.f, "show mem", "path_table_bytes");
     uint64_t flows = fixture_value(s.f, "show mem", "flow_table_bytes");
