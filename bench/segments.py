@@ -21,7 +21,7 @@ TRANSPARENT = {"plug.transparent": "on"}
 # What is held, and what is wanted and not reached yet (docs/RESULTS.md says where it goes).
 NEAR = 30  # what the size of the bursts makes of a turn of the main loop, and a sum verified now and then
 RATIO = (1.20, 1.10)
-MOST = {"IP/FWD": (275, 250), "1-path": (5400, 4000)}
+MOST = {"IP/FWD": (275, 250), "1-path": (4700, 4000)}
 # name: graph, settings, stages that `show paths` must print, the paper's speed-up for 1 and 1460 bytes
 ROWS = {
     "2-path": ("firewall-2path", TRANSPARENT, "eth0 ip tcp proxy", (1.0, 1.0)),
@@ -65,8 +65,9 @@ def gates(cost):
     for row in ("FWD", "IP/FWD"):
         if row in cost:
             small, large = (cost[row][size] for size in SIZES)
-            failed += gate(f"R-SPL-22 {row} costs the same for 1 and 1460 bytes within 5 % or {NEAR} instructions",
-                           abs(small - large) <= max(0.05 * large, NEAR), f"{small:.1f} and {large:.1f}")
+            near, or_near = (NEAR, f" or {NEAR} instructions") if row == "IP/FWD" else (0, "")
+            failed += gate(f"R-SPL-22 {row} costs the same for 1 and 1460 bytes within 5 %{or_near}",
+                           abs(small - large) <= max(0.05 * large, near), f"{small:.1f} and {large:.1f}")
     if "IP/FWD" in cost and "router" in cost:
         for size in SIZES:
             mine, floor = cost["IP/FWD"][size], cost["router"][size]

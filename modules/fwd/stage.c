@@ -123,9 +123,13 @@ static void moved(struct path *p, int at)
     const struct fwd_keep *keep = p->state[at];
     if (keep && keep->moved)
         keep->moved(keep->conn, p);
-    end_moved(p);
-    forward_prepare_patch(p);
     sweep_start(fwd_of(p, at));
+}
+
+static void ipfwd_moved(struct path *p, int at)
+{
+    moved(p, at);
+    forward_prepare_patch(p);
 }
 
 static void show_record(const struct path *p, enum dir d, struct show *out)
@@ -177,7 +181,7 @@ const struct stage_ops fwd_stage = {
 const struct stage_ops ipfwd_stage = {
     .name = "ipfwd",
     .deliver = {ipfwd_ab, ipfwd_ba},
-    .moved = moved,
+    .moved = ipfwd_moved,
     .destroy = destroy,
     .stop = emit_resets,
     .show = show,

@@ -76,6 +76,8 @@ uint64_t fwd_silence(const struct path *p, int at)
 
 void fwd_silent(struct path *p, int at, uint64_t ns)
 {
+    if (ns < round_least)
+        return;
     struct record *a = fwd_record(p, AB), *b = fwd_record(p, BA);
     uint64_t age = ns / year_ns(fwd_of(p, at), a->flags, b->flags);
     if (!age)

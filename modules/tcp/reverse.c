@@ -39,10 +39,12 @@ uint32_t splice_window(const struct tcb *c, uint32_t own)
  * as units go, and what was promised before stands but for less than a unit. */
 uint32_t splice_field(const struct tcb *c, uint32_t wnd, uint8_t scale)
 {
-    uint32_t unit = 1U << scale, up = (wnd + unit - 1) >> scale;
-    uint32_t promised = c->rcv_adv - c->rcv_nxt, fits = fitting(c, wnd);
+    uint32_t unit = 1U << scale;
     if (!c->sp_in && !c->bound)
-        return up;
+        return (wnd + unit - 1) >> scale;
+    if (!c->sp_in) /* it fits, or stands */
+        return wnd && !(wnd >> scale) ? 1 : wnd >> scale;
+    uint32_t promised = c->rcv_adv - c->rcv_nxt, fits = fitting(c, wnd);
     if (fits + unit <= promised) /* stands, but is not rounded up again and again */
         return promised >> scale;
     uint32_t down = fits >> scale;

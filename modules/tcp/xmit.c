@@ -184,13 +184,23 @@ void tcp_send_reset(struct tcb *c)
     (void)tcp_transmit(c, seq, 0, TCP_RST | TCP_ACK);
 }
 
+/* By a good piece, at most as far as the other host has offered. */
+static bool may_grow(const struct tcb *c, uint32_t promised)
+{
+    const struct tcb *b = c->bound;
+    bool limited = !c->sp_in && b && b->state >= TCP_SYN_RECEIVED && b->snd_wnd >= c->mss;
+    uint32_t most = limited && b->snd_wnd < c->rcvbuf ? b->snd_wnd : c->rcvbuf;
+    return c->sp_in || promised < c->rcvbuf / 4 || most >= promised + c->rcvbuf / 2;
+}
+
 /* The proxy has taken bytes: say so when the right edge moves by a good piece (RFC 9293
  * 3.8.6.2.2), at once when the peer may be standing at it. */
 void tcp_window_update(struct tcb *c)
 {
-    if (!tcb_alive(c) || !tcb_synchronised(c) || c->fin_seen)
+    uint32_t promised = c->rcv_adv - c->rcv_nxt;
+    if (!may_grow(c, promised) || !tcb_alive(c) || !tcb_synchronised(c) || c->fin_seen)
         return;
-    uint32_t promised = c->rcv_adv - c->rcv_nxt, now = data_window(c);
+    uint32_t now = data_window(c);
     uint32_t most = 65535U << c->rcv_scale; /* more cannot be said: it would be a duplicate ACK */
     if (now > most)
         now = most;

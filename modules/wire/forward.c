@@ -24,10 +24,12 @@ bool forward_header_is_good(const uint8_t *ip, const uint8_t *tcp, uint32_t hlen
 
 void forward_prepare_patch(struct path *p)
 {
+    const struct flow_table *t = &p->pool.k->flows;
+    struct flow *f = flow_line(t, p->flow);
     p->flags &= (uint16_t)~PATH_UNITS;
-    for (int d = AB; d <= BA; d++) {
-        struct flow *f = path_flow(p, (enum dir)d);
+    for (int i = 0; i < 2; i++, f = flow_line(t, f->next)) {
         const struct record *r = flow_record(f);
+        int d = f->dir;
         uint64_t moved = forward_moved(f, r);
         uint64_t ports = (uint64_t)r->sport + r->dport - (uint32_t)f->key.w[1];
         uint8_t raw[2];

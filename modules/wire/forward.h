@@ -19,7 +19,7 @@
 enum { RECORD_ODD = RECORD_TRIGGER | RECORD_FIN | RECORD_DONE | RECORD_RST };
 
 /* Unverified acknowledgements may run ahead so far. */
-enum { RECORD_TRUST = 1 << 18 };
+enum { RECORD_TRUST = 1 << 20 };
 
 enum { FORWARD_STAMPS = TCP_STAMPED - TCP_HEADER_MIN };
 

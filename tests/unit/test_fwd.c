@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "modules/fwd/fwd.h"
-#include "modules/wire/record.h"
+#include "modules/wire/forward.h"
 #include "tests/unit/fwd_bench.h"
 
 static uint8_t bytes[1460];
@@ -166,7 +166,7 @@ static void believed_each(struct duo *d)
 {
     struct tcp got, t = {.data = "ab", .n = 2, .wrong = 1};
     const struct record *r = flow_record(path_flow(duo_path(d), AB));
-    uint32_t ack = d->host[A].ack, far = ack + (1 << 18);
+    uint32_t ack = d->host[A].ack, far = ack + RECORD_TRUST;
     t.seq = d->host[A].seq;
     t.ack = ack + 1;
     duo_send(d, A, &t);
