@@ -31,13 +31,13 @@ void flow_table_end(struct kernel *k)
     *t = (struct flow_table){0};
 }
 
-struct flow *flow_find_on(const struct flow_table *t, struct flow_key key, uint64_t hash)
+struct flow *flow_find_on(const struct flow_table *t, struct flow_key key, uint32_t tag,
+                          uint32_t slot)
 {
-    uint32_t tag = flow_tag(hash);
-    for (uint32_t i = flow_home(t, hash); t->slots[i].line; i = flow_after(t, i)) {
-        if (t->slots[i].tag != tag)
+    for (; t->slots[slot].line; slot = flow_after(t, slot)) {
+        if (t->slots[slot].tag != tag)
             continue;
-        struct flow *f = flow_line(t, t->slots[i].line);
+        struct flow *f = flow_line(t, t->slots[slot].line);
         if (f->key.w[0] == key.w[0] && f->key.w[1] == key.w[1])
             return f;
     }
@@ -89,7 +89,7 @@ status_t flow_table_init(struct kernel *k, uint32_t limit)
 {
     struct flow_table *t = &k->flows;
     *t = (struct flow_table){.limit = limit, .nslots = SLOTS_FIRST};
-    t->slots = pool_alloc(&k->pool, SLOTS_FIRST * sizeof *t->slots);
+    t->slots = pool_alloc(&k->pool, (SLOTS_FIRST + 1) * sizeof *t->slots);
     seed_draw(k);
     return t->slots && chunk_add(k) ? OK : E_NOMEM;
 }
@@ -126,7 +126,7 @@ static uint32_t slot_put(struct flow_table *t, uint64_t hash, uint32_t line)
 static bool table_rebuild(struct kernel *k, uint32_t nslots)
 {
     struct flow_table *t = &k->flows;
-    struct flow_slot *slots = pool_alloc(&k->pool, nslots * sizeof *slots), *old = t->slots;
+    struct flow_slot *slots = pool_alloc(&k->pool, (nslots + 1) * sizeof *slots), *old = t->slots;
     uint32_t nold = t->nslots;
     if (!slots)
         return false;
