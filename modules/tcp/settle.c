@@ -17,17 +17,10 @@ static bool gap_is_closed(const struct splice *s)
     return gap < (int32_t)(1U << s->src->rcv_scale);
 }
 
-/* Of a connection made from a record nothing may be known of src's clock yet; what we have stamped
- * ourselves meanwhile must not be ahead of it (RFC 7323 5.3). */
-static bool clock_is_known(const struct tcb *src)
-{
-    return !src->ts_new || src->ts_heard;
-}
-
 static bool settled(const struct tcb *src, const struct tcb *dst)
 {
     const struct splice *s = src->sp_in;
-    if (dst->ts_stamped && !clock_is_known(src))
+    if (dst->ts_stamped && !tcb_can_echo(src)) /* our stamps may be ahead: RFC 7323 5.3 */
         return false;
     if (!s || s->dst != dst || s->state < SPLICE_ESTABLISHED || s->absorb)
         return false;

@@ -211,7 +211,7 @@ void splice_broken(struct tcb *c)
  * a stamp of ours that is too old would be dropped, one that was never sent must not be echoed. */
 static bool stamps_lost(const struct splice *s)
 {
-    return (s->dst->ts_lost && !s->dst->ts_bound) || (s->src->ts_new && !s->src->ts_heard);
+    return !tcb_can_stamp(s->dst) || !tcb_can_echo(s->src);
 }
 
 /* All that was forwarded is acknowledged or held. */
@@ -238,7 +238,7 @@ static void ask(struct splice *s)
 {
     struct tcb *dst = s->dst;
     uint64_t now = tcb_kernel(dst)->now;
-    bool known = !(dst->ts_lost && !dst->ts_bound) && !(dst->sp_in && dst->sp_in->unheard);
+    bool known = tcb_can_stamp(dst) && !(dst->sp_in && dst->sp_in->unheard);
     if (!s->unheard || !known || s->state != SPLICE_ESTABLISHED || now - s->asked_ns < ask_ns)
         return;
     s->asked_ns = now;

@@ -351,6 +351,18 @@ uint32_t sack_below(const struct tcb *c, uint32_t seq);
 uint32_t sack_skip(const struct tcb *c, uint32_t seq, uint32_t *gap);
 bool sack_next_lost(const struct tcb *c, uint32_t *seq, uint32_t *len, bool any);
 
+/* Of a connection made from a record: can it send a stamp that its host will not take for old, and
+ * echo one that its host has sent? Always, of any other. */
+static inline bool tcb_can_stamp(const struct tcb *c)
+{
+    return !c->ts_lost || c->ts_bound;
+}
+
+static inline bool tcb_can_echo(const struct tcb *c)
+{
+    return !c->ts_new || c->ts_heard;
+}
+
 /* What a connection of a splice asks the engine: spliced.h and the files named there. */
 bool splice_forwards(const struct tcb *c); /* bytes that come in are not ours to acknowledge */
 bool splice_acceptable(const struct tcb *c, const struct segment *g);

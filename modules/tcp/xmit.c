@@ -66,7 +66,7 @@ static uint16_t window_field(struct tcb *c, bool syn)
 
 void tcp_stamp_learn(struct tcb *c, uint32_t value)
 {
-    if (c->ts_lost && !c->ts_bound)
+    if (!tcb_can_stamp(c))
         c->ts_offset = value - tcp_ts_clock(tcb_kernel(c));
     if (c->ts_lost || !c->ts_stamped || seq_gt(value, c->ts_sent))
         c->ts_sent = value;
@@ -92,9 +92,9 @@ static uint32_t stamp(struct tcb *c, const struct segment *as)
 /* RFC 7323 4.3, or what the far host of a splice has echoed. */
 static uint32_t echo(const struct tcb *c)
 {
-    return c->sp_in && c->sp_in->has_echo ? c->sp_in->echo
-           : c->ts_new && !c->ts_heard    ? 0
-                                          : c->ts_recent;
+    if (c->sp_in && c->sp_in->has_echo)
+        return c->sp_in->echo;
+    return tcb_can_echo(c) ? c->ts_recent : 0;
 }
 
 static uint32_t options(struct tcb *c, bool syn, const struct segment *as, uint8_t *out)
@@ -168,7 +168,7 @@ uint32_t tcb_seq_now(const struct tcb *c)
 
 void tcp_send_ack(struct tcb *c)
 {
-    if (c->ts_lost && !c->ts_bound) /* no stamp would be right; the next segment brings one */
+    if (!tcb_can_stamp(c)) /* no stamp would be right; the next segment brings one */
         return;
     c->ack_now = false;
     if (!tcp_transmit(c, tcb_seq_now(c), 0, TCP_ACK))
