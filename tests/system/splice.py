@@ -373,18 +373,6 @@ def spliced_answer(b, webs):
         must(transfers.sum_of(b.folder / f"got{i}") == transfers.sum_of(webs[0].html / "large"), f"answer {i} came out different")
 
 
-def wrk(b, webs, seconds, connections):
-    (webs[0].html / "small").write_bytes(b"x" * 1000)
-    status, out = b.run("client", "wrk", "-t", 2, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", url(b, "small"),
-                        timeout=seconds + 40)
-    must(status == 0, f"wrk ended with status {status}")
-    for bad in ("Socket errors", "Non-2xx"):
-        must(bad not in out, next((line.strip() for line in out.splitlines() if bad in line), bad))
-    rate = next((line.split()[1] for line in out.splitlines() if line.startswith("Requests/sec")), None)
-    must(rate and float(rate) > 0, "not one request was answered")
-    print(f"    {rate} requests/s", flush=True)
-
-
 def http_cases(b, long):
     with Nginx(b.lab, b.folder / "one") as one, Nginx(b.lab, b.folder / "two", listen=f"{SERVER}:{PORT + 1}") as two:
         webs = (one, two)
@@ -401,7 +389,7 @@ def http_cases(b, long):
             spliced_answer(b, webs)
         seconds = 20 if long else 5
         with b.case(f"wrk with 500 connections for {seconds} s without a socket error"):
-            wrk(b, webs, seconds, 500)
+            transfers.wrk(b, one, seconds, 500)
 
 
 # --- the login proxy: the client's side is open before the server is known ---

@@ -75,10 +75,10 @@ def both_at_once(b, web, size, limit):
     must(sum_of(b.folder / "got") == down and sum_of(web.html / "up/both") == up, "a file came out different")
 
 
-def wrk(b, web, seconds):
+def wrk(b, web, seconds, connections=200):
     need("wrk")
     (web.html / "small").write_bytes(b"x" * 1000)
-    status, out = b.run("client", "wrk", "-t", 2, "-c", 200, "-d", f"{seconds}s", "--timeout", "10s", url(b) + "small",
+    status, out = b.run("client", "wrk", "-t", 2, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", url(b) + "small",
                         timeout=seconds + 40)
     must(status == 0, f"wrk ended with status {status}")
     for bad in ("Socket errors", "Non-2xx"):
