@@ -19,8 +19,9 @@ bool fwd_wants_back(const struct path *p, int at)
 {
     const struct node *n = fwd_node_of(p->shape->at[at].node);
     const struct fwd_keep *keep = p->state[at];
-    if (fwd_record(p, AB)->flags & fwd_record(p, BA)->flags & RECORD_DONE)
-        return false; /* both have ended: nothing will come that anybody could look at */
+    uint8_t a = fwd_record(p, AB)->flags, b = fwd_record(p, BA)->flags;
+    if (a & b & RECORD_DONE || (a | b) & RECORD_RST)
+        return false; /* it has ended: nothing will come that anybody could look at */
     return p->flags & PATH_PLAIN || !conf_bool(&n->conf, "splice") ||
            (keep && (keep->fired[AB] || keep->fired[BA]));
 }

@@ -164,6 +164,31 @@ static void resets(void **state)
     duo_each(exact_reset);
 }
 
+/* The operator wants all connections back: one that was reset is over, and is not made alive again.
+ */
+static void reset_kept(struct duo *d)
+{
+    struct tcp got;
+    struct host *a = &d->host[A];
+    duo_talk(d, A, "x", 1);
+    duo_send(d, A, &(struct tcp){.seq = a->seq, .ack = a->ack, .flags = T_RST | T_ACK});
+    duo_only(d, &got);
+    duo_only(d, &got);
+    net_clear(d->w);
+    fixture_command(d->w->f, "unsplice all");
+    net_run(d->w, SECOND);
+    fixture_command(d->w->f, "splice all");
+    net_run(d->w, 290 * SECOND);
+    assert_int_equal(duo_flows(d), 0);
+    net_none(d->w);
+}
+
+static void reset_unspliced(void **state)
+{
+    (void)state;
+    duo_each(reset_kept);
+}
+
 /* 10,000 RSTs of somebody who knows the ports but not the numbers: none changes anything. */
 static void blind_resets(struct duo *d)
 {
@@ -276,6 +301,7 @@ int main(void)
         PLAIN_TEST("R-SPL-12 silence: RST both ways with the right numbers", idle),
         PLAIN_TEST("R-SPL-12 silence after one FIN ends it sooner", halfidle),
         PLAIN_TEST("R-ATK-1 R-FLOW-48 an exact RST: the path is remembered for a while", resets),
+        PLAIN_TEST("R-SPL-12 unspliced after a RST: it still ends after a while", reset_unspliced),
         PLAIN_TEST("R-ATK-1 R-ATK-3 10,000 RSTs from outside end nothing", forged),
         PLAIN_TEST("R-ATK-2 R-ATK-8 R-BAD-48 R-FLOW-34 SYN: challenged, then served", syns),
         PLAIN_TEST("R-SPL-12 who stops tells both hosts", stops),
