@@ -11,7 +11,7 @@
 
 enum { ETHERTYPE_IP4 = 0x0800, HEADERS = 40, MSS_MAX = 2048, MTU_MIN = 256 };
 
-static const struct cc_ops *const controls[] = {&cc_newreno};
+static const struct cc_ops *const controls[] = {&cc_cubic, &cc_newreno};
 
 /* A host's window goes to the other one through a splice, so the shift is not for our buffers
  * alone: 8 MB, as far as RECORD_REACH goes. */

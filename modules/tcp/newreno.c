@@ -15,8 +15,6 @@ static uint32_t min32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-enum { CWND_MAX = 1 << 30 };
-
 /* RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)). */
 static uint32_t initial(const struct cc *w, uint32_t segments)
 {

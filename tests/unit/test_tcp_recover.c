@@ -103,7 +103,7 @@ static void newreno_trace(void **state)
     struct tl_conn *c;
     uint32_t iss;
     (void)state;
-    struct tl *t = tl_make_mss("timestamps=off sack=off iw=10", &c, &iss, false);
+    struct tl *t = tl_make_mss("timestamps=off sack=off iw=10 cc=newreno", &c, &iss, false);
     tl_push(c, 30 * MSS);
     tl_run(t, 3 * MS);
     for (uint32_t i = 0; i < 10; i++)
@@ -156,7 +156,7 @@ static void sack_trace(void **state)
     struct tl_conn *c;
     uint32_t iss;
     (void)state;
-    struct tl *t = tl_make_mss("timestamps=off iw=10", &c, &iss, true);
+    struct tl *t = tl_make_mss("timestamps=off iw=10 cc=newreno", &c, &iss, true);
     tl_push(c, 10 * MSS);
     tl_run(t, 3 * MS);
     tl_forget(t);
