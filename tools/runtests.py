@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VARIANTS = {"hosted": "gcc", "asan-gcc": "gcc", "asan-clang": "clang"}
-GROUPS = ("lint", "unit", "path", "sim", "million", "system")
+GROUPS = ("lint", "unit", "path", "conformance", "sim", "million", "system")
 TIMEOUT, TIMEOUT_LONG = 900, 6 * 3600  # seconds one program may take
 RESULT = re.compile(r"(ok|not ok|skip)\b[: ]\s*(?:\d+\s*(?:- |(?=# SKIP)))?(.*)")
 

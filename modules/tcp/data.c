@@ -187,9 +187,7 @@ static void take_bytes(struct tcb *c, struct msg *m, const struct segment *g)
 {
     struct kernel *k = tcb_kernel(c);
     uint32_t len = m->total;
-    bool reading =
-        c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
-    if (!reading) { /* behind the FIN: RFC 9293 3.10.7.4, seventh */
+    if (c->fin_seen && seq_ge(g->seq, c->fin_seq)) { /* RFC 9293 3.10.7.4, seventh */
         msg_drop(k, m, DROP_TCP_LATE);
     } else if (g->seq != c->rcv_nxt) {
         out_of_order(c, m, g->seq);
@@ -220,8 +218,8 @@ void tcp_data(struct tcb *c, struct msg *m, const struct segment *g)
         c->fin_seen = true;
         c->fin_seq = g->seq + m->total;
     }
-    if (c->fin_seen && seq_gt(g->seq + m->total, c->fin_seq)) /* nothing is behind the FIN */
-        msg_trim(m, seq_lt(g->seq, c->fin_seq) ? c->fin_seq - g->seq : 0);
+    if (c->fin_seen && seq_lt(g->seq, c->fin_seq) && seq_gt(g->seq + m->total, c->fin_seq))
+        msg_trim(m, c->fin_seq - g->seq);
     if (m->total)
         take_bytes(c, m, g);
     else

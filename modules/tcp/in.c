@@ -160,12 +160,9 @@ static bool handshake_ack(struct tcb *c, struct msg *m, const struct segment *g)
     return true;
 }
 
+/* From the fifth step on: it has an ACK. */
 static void rest_of_segment(struct tcb *c, struct msg *m, struct segment *g)
 {
-    if (!(g->flags & TCP_ACK)) {
-        drop(c, m, DROP_TCP_FLAGS);
-        return;
-    }
     if (c->state == TCP_SYN_RECEIVED && !handshake_ack(c, m, g))
         return;
     c->active_ns = tcb_kernel(c)->now;
@@ -200,6 +197,8 @@ static bool same_syn(struct tcb *c, struct msg *m, struct segment *g)
     if (c->state != TCP_SYN_RECEIVED || !(g->flags & TCP_SYN) || g->seq != c->irs)
         return false;
     if (g->flags & TCP_RST)
+        return false;
+    if (g->flags & TCP_ACK && c->listener) /* it was us who said SYN+ACK: spec R-ATK-12 */
         return false;
     if (g->flags & TCP_ACK) {
         g->flags &= (uint8_t)~TCP_SYN;
@@ -238,6 +237,10 @@ static void synchronised(struct tcb *c, struct msg *m, struct segment *g)
     if (g->flags & TCP_SYN) { /* RFC 5961 4.2 */
         tcp_challenge(c);
         drop(c, m, DROP_TCP_SEQ);
+        return;
+    }
+    if (!(g->flags & TCP_ACK)) {
+        drop(c, m, DROP_TCP_FLAGS);
         return;
     }
     note_stamp(c, g);

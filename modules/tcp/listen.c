@@ -54,11 +54,9 @@ static void miss(struct node *n, struct msg *m, const struct segment *g)
             msg_drop(n->k, m, DROP_IP_TTL);
         return;
     }
-    /* A SYN with FIN or nothing at all is no honest question (spec R-BAD-35). */
-    bool odd = !(g->flags & (TCP_SYN | TCP_ACK)) || (g->flags & TCP_SYN && g->flags & TCP_FIN);
-    if (how != MISS_DROP && !odd)
+    if (how != MISS_DROP)
         tcp_reply_reset(n, g);
-    msg_drop(n->k, m, odd ? DROP_TCP_FLAGS : DROP_TCP_CLOSED);
+    msg_drop(n->k, m, DROP_TCP_CLOSED);
 }
 
 static bool backlog_full(struct node *n, struct node *listener)
@@ -148,11 +146,11 @@ static void unmatched(struct node *n, struct msg *m, struct segment *g)
     struct tcp_syn syn = {0};
     bool transparent = false;
     struct wait_record *r = wait_find(&tn->waits, g->dst, g->dport, g->src, g->sport);
-    if (r && !wait_segment(&tn->waits, r, g, &syn.iss)) {
+    struct node *listener = tcp_listener(n, &local, &transparent);
+    if (r && !wait_segment(&tn->waits, r, g, listener ? &syn.iss : NULL)) {
         msg_drop(n->k, m, DROP_TCP_SEQ);
         return;
     }
-    struct node *listener = tcp_listener(n, &local, &transparent);
     if (g->flags & TCP_RST) { /* 3.10.7.1 and .2: never answered */
         msg_drop(n->k, m, DROP_TCP_CLOSED);
     } else if (!listener) {

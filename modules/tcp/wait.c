@@ -169,7 +169,7 @@ bool wait_segment(struct wait_table *w, struct wait_record *r, const struct segm
 {
     if (g->flags & TCP_RST) /* RFC 1337: TIME-WAIT is not assassinated */
         return false;
-    if ((g->flags & (TCP_SYN | TCP_ACK | TCP_FIN)) == TCP_SYN && reusable(r, g)) {
+    if (above && (g->flags & (TCP_SYN | TCP_ACK | TCP_FIN)) == TCP_SYN && reusable(r, g)) {
         *above = r->snd_nxt;
         wait_remove(w, r);
         return true;
@@ -178,6 +178,9 @@ bool wait_segment(struct wait_table *w, struct wait_record *r, const struct segm
         line_leave(w, r);
         line_up(w, r);
     }
-    acknowledge(w, r, g);
+    /* What is in order and asks for nothing gets nothing: the other end may be waiting as well. */
+    bool news = g->flags & TCP_ACK && seq_gt(g->ack, r->snd_nxt);
+    if (g->seq != r->rcv_nxt || segment_space(g) || news)
+        acknowledge(w, r, g);
     return false;
 }
