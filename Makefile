@@ -17,7 +17,7 @@ include mk/test.mk
 NIC ?= e1000
 PYTHON := /usr/bin/python3
 
-.PHONY: help deps demo run show gdb lint format bench clean
+.PHONY: help deps demo run show gdb lint format bench coverage clean
 
 help:
 	@echo "make demo              boot a forwarder in QEMU, fetch a file through it, show what happens"
@@ -31,6 +31,7 @@ help:
 	@echo "make lint              who includes whom, formatting, licence lines, cppcheck"
 	@echo "make format            lay out every C file as lint wants it"
 	@echo "make bench             the measurements of bench/"
+	@echo "make coverage          which branches of the network code the fast tests take, by file"
 	@echo "make asan              the Linux program with sanitizers, by gcc and by clang"
 	@echo "make deps              install every package that any of this needs"
 	@echo "make clean             remove build/"
@@ -71,6 +72,10 @@ bench:
 	@$(MAKE) --no-print-directory image GRAPH=all
 	@status=0; for b in $(wildcard bench/*.py); do \
 	    test ! -x $$b || { echo "== $$b"; $(PYTHON) $$b || status=1; }; done; exit $$status
+
+coverage:
+	@tools/deps.sh build test
+	@$(PYTHON) tools/coverage.py
 
 format:
 	@tools/deps.sh lint

@@ -14,6 +14,9 @@ CC_asan-gcc := gcc
 CFLAGS_asan-gcc := $(SANITIZE)
 CC_asan-clang := clang
 CFLAGS_asan-clang := $(SANITIZE)
+# Not among VARIANTS: tools/coverage.py says VARIANTS=cover. Each branch is one of the source at -O0 only.
+CC_cover := gcc
+CFLAGS_cover := --coverage -fprofile-update=atomic -O0
 
 # graph_firewall_1path: the name a graph has in a program that links several.
 graph_symbol = graph_$(subst -,_,$(1))
