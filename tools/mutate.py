@@ -99,7 +99,7 @@ class Copy:
             to.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_file() and (not to.exists() or to.read_bytes() != (ROOT / name).read_bytes()):
                 shutil.copy(ROOT / name, to)
-        mains = [p.relative_to(self.root) for f in ("unit", "path", "conformance", "sim")
+        mains = [p.relative_to(self.root) for f in ("unit", "path", "sim")
                  for g in ("test_*.c", "run.c") for p in sorted((self.root / "tests" / f).glob(g))]
         self.programs = [f"build/hosted/{m.with_suffix('')}" for m in mains]
         self.library = self.root / "build/hosted/libtowpath.so"
@@ -133,6 +133,7 @@ class Copy:
     def tests(self, path=None):
         """(name, words) of the fast tests: first those that have noticed faults of that file, then those that end soon."""
         def words():
+            yield "conformance/matrix", ["/usr/bin/python3", "tests/conformance/matrix.py"]
             for p in self.programs:
                 if "/sim/run" not in p:
                     yield p, [p]
