@@ -11,7 +11,12 @@
 
 #include <string.h>
 
-enum { RX_BATCH = 32 }; /* entries given back per notification */
+#include "kernel/plat.h"
+
+enum {
+    RX_BATCH = 32,  /* entries given back per notification */
+    LEAVE_MS = 100, /* for the last frames to leave */
+};
 
 /* Tell the card that there is more in `avail`, unless it has said that it looks by itself. */
 static void notify(struct virtio_net *c, struct virtio_queue *q, uint16_t number)
@@ -237,9 +242,25 @@ static void queue_empty(struct virtio_queue *q)
     }
 }
 
+/* The host sends when it gets round to it, and a card that is reset forgets: what was given to it
+ * last, the resets of `quit` above all, has to leave before. */
+static void tx_leave(struct virtio_net *c)
+{
+    struct kernel *k = c->dev.k;
+    uint64_t now = plat_now(k), until = now + LEAVE_MS * (uint64_t)MS;
+    for (; now < until; now = plat_now(k)) {
+        virtio_net_reclaim(&c->dev);
+        if (!c->backlog.head && c->tx.used == c->tx.avail)
+            return;
+        plat_wait(k, now + MS);
+    }
+}
+
 static void virtio_net_stop(struct netdev *d)
 {
     struct virtio_net *c = virtio_net_of(d);
+    if (d->started)
+        tx_leave(c);
     virtio_net_quiet(c);
     queue_empty(&c->rx);
     queue_empty(&c->tx);

@@ -87,14 +87,13 @@ static void open_fill(struct packet *p, enum field f, uint64_t v)
 bool talk_send(struct stage *s, struct host *h, struct packet *p)
 {
     static uint8_t frame[PACKET_MAX + 4096];
-    uint64_t ours = 0;
-    for (int i = 0; i < 6; i++)
-        ours = ours << 8 | s->k->devs[h->card]->mac[i];
+    uint64_t ours = s->machine->mac(s, h->card);
     open_fill(p, ETH_SRC, h->mac);
     if (p->top == L_ARP) {
         open_fill(p, ARP_OP, 1);
         open_fill(p, ETH_DST, p->v[ARP_OP] == 1 ? 0xffffffffffff : ours);
         open_fill(p, ARP_SHA, h->mac);
+        open_fill(p, ARP_THA, p->v[ARP_OP] == 1 ? 0 : ours);
         open_fill(p, ARP_SPA, h->addr);
         open_fill(p, ARP_TPA, h->via);
     }
@@ -107,6 +106,7 @@ bool talk_send(struct stage *s, struct host *h, struct packet *p)
         return false;
     if (p->top == L_ICMP && has(p, ICMP_QUOTE) && !quote_fill(s, h, p))
         return false;
+    s->nsent++;
     host_transmit(s, h, frame, packet_build(p, frame));
     return true;
 }
@@ -261,14 +261,11 @@ bool talk_expect(struct stage *s, struct host *h, struct packet *want, uint64_t 
                  uint64_t until)
 {
     while (!host_next(h)) {
-        uint64_t next = simworld_next(s->world), timer = s->down ? UINT64_MAX : kernel_next(s->k);
-        next = timer < next ? timer : next;
-        if (simworld_now(s->world) >= until)
+        if (stage_now(s) >= until)
             return stage_fail(s, "%s got nothing until %llu.%06llu s", h->name,
                               (unsigned long long)(until / SECOND),
                               (unsigned long long)(until % SECOND / US));
-        next = next < simworld_now(s->world) ? simworld_now(s->world) : next;
-        if (!stage_run(s, next < until ? next : until))
+        if (!s->machine->step(s, until) || *s->why)
             return false;
     }
     struct heard *f = host_next(h);

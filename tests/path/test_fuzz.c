@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "drivers/hosted/rng.h"
+#include "kernel/kernel.h"
 #include "tests/graphs.h"
 #include "tests/path/script.h"
 
@@ -254,6 +255,7 @@ static bool run(const char *name, uint64_t seed)
     char trace[128], words[128];
     if (!s)
         abort();
+    s->machine = &machine_hosted;
     rng_seed(&r, seed);
     static const struct host hosts[] = {
         {.name = "client",
@@ -288,22 +290,24 @@ static bool run(const char *name, uint64_t seed)
         struct packet p;
         packet_random(&r, s, h, &p);
         if (seed % 2)
-            famine(&r, s->k);
+            famine(&r, hosted_kernel(s));
         talk_send(s, h, &p);
         free(p.data);
         uint64_t wait = rng_below(&r, 8)     ? 0
                         : rng_below(&r, 100) ? rng_below(&r, 300 * MS)
                                              : 20 * SECOND;
-        good = stage_run(s, simworld_now(s->world) + wait);
+        good = stage_run(s, stage_now(s) + wait);
         for (int j = 0; good && j < s->nhosts; j++)
             hear(&r, s, &s->host[j]);
         good = good && !*s->why;
     }
-    plenty(s->k);
+    plenty(hosted_kernel(s));
     for (int j = 0; j < s->nhosts; j++)
         s->host[j].next = s->host[j].nheard;
-    if (good && getenv("FUZZ_SHOW"))
-        printf("%s\n", stage_command(s, "show nodes"));
+    if (good && getenv("FUZZ_SHOW")) {
+        s->machine->command(s, "show nodes");
+        printf("%s\n", s->text);
+    }
     good = stage_end(s);
     if (good)
         remove(trace);
