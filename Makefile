@@ -26,6 +26,7 @@ help:
 	@echo "make host              build/hosted/GRAPH, the same sources as a Linux program"
 	@echo "make image             build/x86_64/GRAPH.elf, for QEMU -kernel, GRUB and iPXE"
 	@echo "make iso               build/x86_64/GRAPH.iso, for CD and USB, BIOS and UEFI"
+	@echo "make badwire           build/hosted/tools/badwire, a wire with faults between two interfaces"
 	@echo "make show              draw GRAPH: text here, SVG under build/graph/"
 	@echo "make gdb               boot GRAPH and wait for a debugger"
 	@echo "make lint              who includes whom, formatting, licence lines, cppcheck"

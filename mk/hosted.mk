@@ -50,3 +50,12 @@ $(foreach v,$(VARIANTS),$(foreach g,$(GRAPHS),$(eval $(call hosted_program,$(v),
 host: $(GRAPHS:%=build/hosted/%)
 asan: $(foreach v,asan-gcc asan-clang,$(GRAPHS:%=build/$(v)/%))
 
+
+# tools/badwire.c: the links of the simulation between interfaces of this machine.
+BADWIRE_OBJ := $(patsubst %.c,build/hosted/%.o,tools/badwire.c $(sort $(filter-out $(HOSTED_MAIN),$(HOSTED_SRC))))
+build/hosted/tools/badwire: $(BADWIRE_OBJ)
+	@echo "  LD  hosted  $@"
+	@$(CC_hosted) $(CFLAGS_hosted) -Wl,--gc-sections -o $@ $^
+
+.PHONY: badwire
+badwire: build/hosted/tools/badwire

@@ -57,7 +57,7 @@ def up(args):
         raise LabError(f"--set {bad[0]}: expected NAME=VALUE", state.EXIT_USAGE)
     guest.image_path(args.graph, args.hosted)
     options = {k: getattr(args, k) for k in ("name", "graph", "nic", "set", "hosted", "mem", "timeout",
-                                             "owner", "gdb")}
+                                             "owner", "gdb", "wired")}
     options["qemu_args"] = args.qemu_arg
     pid, pipe = spawn_keeper(options)
 
@@ -186,6 +186,7 @@ def parse(argv):
         a.add_argument("--nic", choices=sorted(guest.NICS), default="e1000", help="QEMU's card")
         a.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting")
         a.add_argument("--hosted", action="store_true", help="the Linux program instead of QEMU")
+        a.add_argument("--wired", action="store_true", help="cut both cables open, in a third namespace, `wire`")
         a.add_argument("--mem", type=int, default=64, metavar="MIB", help="memory of the guest (default: 64)")
         a.add_argument("--qemu-arg", action="append", default=[], metavar="A", help="hand A on to QEMU")
         a.add_argument("--timeout", type=float, default=60, metavar="S", help="how long to wait for `ready`")
@@ -194,7 +195,7 @@ def parse(argv):
     for action, function, text in (("exec", exec_command, "run a command on one side"),
                                    ("pcap", pcap, "capture on one side until Ctrl-C")):
         a = add(action, function, text)
-        a.add_argument("side", choices=list(netns.SIDES))
+        a.add_argument("side", choices=[*netns.SIDES, *([netns.WIRE] if action == "exec" else [])])
         if action == "exec":
             a.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD...")
         else:

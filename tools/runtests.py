@@ -176,7 +176,7 @@ def run_group(results, group, options):
         run_program(results, group, "lint", ["/usr/bin/python3", str(ROOT / "tools/lint.py"), "--tap"], limit)
     else:
         if group == "system":
-            make(results, "host", "image", "build/hosted/tests/path/run", "GRAPH=all")
+            make(results, "host", "image", "badwire", "build/hosted/tests/path/run", "GRAPH=all")
             make(results, "iso")
         else:
             make(results, "test-programs", "GRAPH=all")

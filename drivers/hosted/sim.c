@@ -115,18 +115,41 @@ static void copy_send(struct simlink *l, int end, uint64_t left, const uint8_t *
     simworld_push(l->conf.world, &e);
 }
 
+static bool is_lost(struct simlink *l, int end)
+{
+    const struct simway *way = &l->conf.way[end];
+    if (way->down)
+        return true;
+    if (l->end[end].gone) {
+        l->end[end].gone--;
+        return true;
+    }
+    bool lost = rng_chance(&l->random, way->loss_ppm);
+    if (lost && way->burst > 1)
+        l->end[end].gone = rng_below(&l->random, way->burst);
+    return lost;
+}
+
+static void seed_by_number(struct simlink *l, int end)
+{
+    uint64_t mixed = l->conf.seed;
+    rng_seed(&l->random, rng_mix(&mixed) ^ (l->end[end].stats.sent << 1 | (unsigned)end));
+}
+
 void simlink_send(struct simlink *l, int end, const uint8_t *frame, size_t n)
 {
     const struct simway *way = &l->conf.way[end];
     struct simlink_stats *s = &l->end[end].stats;
     uint64_t now = l->conf.world->now, left;
+    if (l->conf.by_number)
+        seed_by_number(l, end);
     s->sent++;
     s->bytes += n;
     if (l->conf.trace)
         pcapfile_add(l->conf.trace, now, frame, n);
     if (l->conf.tap)
         l->conf.tap(l->conf.tap_arg, end, false, frame, n);
-    if (way->down || rng_chance(&l->random, way->loss_ppm)) {
+    if (is_lost(l, end)) {
         s->lost++;
     } else if (!(left = departure(l, end, now, n)) && way->rate_bps) {
         s->overflowed++;

@@ -41,6 +41,7 @@ struct simway {
     uint64_t rate_bps;    /* bits a second, preamble and gap included; 0: no limit */
     uint32_t queue_bytes; /* waiting for a link with a rate; 0: no limit */
     uint32_t loss_ppm, double_ppm;
+    uint32_t burst;       /* a loss takes up to so many frames in a row; 0: one */
     uint32_t damage_ppm;  /* one bit behind the Ethernet header is turned: a checksum will tell */
     uint32_t reorder_ppm; /* overtaken: up to reorder_ns late, the others do not wait */
     uint64_t reorder_ns;
@@ -51,7 +52,9 @@ struct simlink_conf {
     struct simworld *world;
     const char *name; /* for people; may be NULL */
     uint64_t seed;
-    uint16_t mtu;           /* of the cards made by simlink_end; 0: 1500 */
+    bool by_number; /* what befalls a frame is a function of seed, end and its number there: in real
+                     * time too, where the two ends' order is not the same again */
+    uint16_t mtu;   /* of the cards made by simlink_end; 0: 1500 */
     struct simway way[2];   /* way[e]: what end e sends */
     struct pcapfile *trace; /* NULL, or where each frame goes as it is sent, undamaged */
     /* NULL, or who sees each frame as that end sends it, and as it arrives there. */

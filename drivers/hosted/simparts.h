@@ -54,6 +54,7 @@ struct simlink {
         struct simcard *card;
         uint64_t busy; /* ns until which the wire is taken */
         uint64_t last; /* ns of the last arrival in order */
+        uint64_t gone; /* frames of a burst that are still to be lost */
         struct simlink_stats stats;
     } end[2];
 };

@@ -1,18 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The sender's scoreboard (RFC 2018 5, RFC 6675 3 and 4): which ranges above snd_una the peer says
- * it has. Sorted, disjoint, at most BOARD_RANGES; a block that finds no place is ignored, which
- * costs a retransmission. All functions RFC 6675 defines per octet are constant between two ranges,
- * so each is one walk over the ranges, whatever the window (CVE-2019-11477..79).
+ * it has. Sorted, disjoint, at most BOARD_MOST; a block that finds no place is ignored, which
+ * costs a retransmission and, as it seems to be in flight for ever, at last a time-out. A queue
+ * that overflows loses every other segment of a round trip, so the board grows with need. All
+ * functions RFC 6675 defines per octet are constant between two ranges, so each is one walk over
+ * the ranges, whatever the window (CVE-2019-11477..79).
  */
 #include "modules/tcp/tcp.h"
 
-enum { BOARD_RANGES = 64, DUP_THRESH = 3 };
+enum { BOARD_LEAST = 16, BOARD_MOST = 512, DUP_THRESH = 3 };
 
 struct scoreboard {
-    uint32_t n;
-    struct tcp_range r[BOARD_RANGES];
+    uint32_t n, room;
+    struct tcp_range r[];
 };
+
+/* Twice the room; false: no more is given. */
+static bool board_grow(struct tcb *c)
+{
+    struct scoreboard *old = c->board;
+    uint32_t n = old ? old->n : 0, room = old ? 2 * old->room : BOARD_LEAST;
+    if (room > BOARD_MOST)
+        return false;
+    struct scoreboard *b = pool_alloc(&c->p->pool, sizeof *b + room * sizeof b->r[0]);
+    if (!b)
+        return false;
+    b->n = n;
+    b->room = room;
+    for (uint32_t i = 0; i < n; i++)
+        b->r[i] = old->r[i];
+    pool_free(&c->p->pool, old);
+    c->board = b;
+    return true;
+}
 
 void sack_forget(struct tcb *c)
 {
@@ -27,15 +48,17 @@ static void range_remove(struct scoreboard *b, uint32_t i)
         b->r[i] = b->r[i + 1];
 }
 
-/* True: at least one octet is new. */
-static bool range_add(struct scoreboard *b, struct tcp_range x)
+/* True: at least one octet is new. What is new is mostly at the top. */
+static bool range_add(struct tcb *c, struct tcp_range x)
 {
-    uint32_t i = 0;
-    while (i < b->n && seq_lt(b->r[i].right, x.left))
-        i++;
+    struct scoreboard *b = c->board;
+    uint32_t i = b->n;
+    while (i && seq_le(x.left, b->r[i - 1].right))
+        i--;
     if (i == b->n || seq_lt(x.right, b->r[i].left)) { /* touches none */
-        if (b->n == BOARD_RANGES)
+        if (b->n == b->room && !board_grow(c))
             return false;
+        b = c->board;
         for (uint32_t j = b->n++; j > i; j--)
             b->r[j] = b->r[j - 1];
         b->r[i] = x;
@@ -66,9 +89,7 @@ bool sack_update(struct tcb *c, const struct tcp_opts *o)
     bool more = false;
     if (!c->sack_ok || !o->nsack)
         return false;
-    if (!c->board)
-        c->board = pool_alloc(&c->p->pool, sizeof *c->board);
-    if (!c->board)
+    if (!c->board && !board_grow(c))
         return false;
     for (uint8_t i = 0; i < o->nsack; i++) {
         struct tcp_range x = o->sack[i];
@@ -80,7 +101,7 @@ bool sack_update(struct tcb *c, const struct tcp_opts *o)
             continue;
         }
         x.left = seq_max(x.left, c->snd_una);
-        more |= range_add(c->board, x);
+        more |= range_add(c, x);
     }
     return more;
 }

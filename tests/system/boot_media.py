@@ -94,7 +94,7 @@ class Net:
 
     def __init__(self):
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        self.namespaces, self.user = netns.make_pair()
+        self.namespaces, self.user = netns.make_spaces(netns.SIDES)
         self.taps = [netns.furnish(self.namespaces[side], side) for side in netns.SIDES]
 
     def client(self, words, **options):

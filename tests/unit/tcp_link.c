@@ -13,6 +13,8 @@
 
 enum { MEMORY = 32 << 20, MTU = 1500 };
 
+uint64_t tl_seed = 7;
+
 static enum dir towards_tcp(const struct tl_conn *c)
 {
     return c->at == 0 ? AB : BA;
@@ -93,7 +95,7 @@ struct tl *tl_make(int nkernels, const struct simway *way, const char *cmdline)
     t->world = simworld_make();
     t->port = TL_PEER_PORT;
     t->src = TL_PEER;
-    struct simlink_conf c = {.world = t->world, .name = "link", .seed = 7, .mtu = MTU};
+    struct simlink_conf c = {.world = t->world, .name = "link", .seed = tl_seed, .mtu = MTU};
     c.way[0] = c.way[1] = way ? *way : usual;
     t->link = simlink_make(&c);
     for (int i = 0; i < nkernels; i++) {

@@ -78,6 +78,7 @@ extern const struct setting tl_wire_settings[];
 void tl_send_more(struct tl_conn *c); /* as much as there is room for */
 
 /* way: both directions of the link; NULL: perfect, 1 ms. */
+extern uint64_t tl_seed; /* of the links made from now on */
 struct tl *tl_make(int nkernels, const struct simway *way, const char *cmdline);
 void tl_end(struct tl *t); /* asserts that nothing is left */
 struct tl_user *tl_user(struct tl *t, int kernel);

@@ -163,6 +163,66 @@ static void same_seed_same_run(void **state)
     assert_true(first.n != sink.n || memcmp(first.a, sink.a, sink.n * sizeof sink.a[0]) != 0);
 }
 
+/* What became of each frame, whenever and in whatever order they came. */
+static void fates(unsigned *fate)
+{
+    memset(fate, 0, FRAMES * sizeof *fate);
+    for (uint32_t i = 0; i < sink.n; i++)
+        fate[sink.a[i].number] += sink.a[i].damaged ? 17 : 1;
+}
+
+static void fate_by_number(void **state)
+{
+    static unsigned first[FRAMES], second[FRAMES];
+    struct simway way = {.delay_ns = MS,
+                         .jitter_ns = MS,
+                         .rate_bps = 100000000,
+                         .loss_ppm = 50000,
+                         .burst = 4,
+                         .double_ppm = 50000,
+                         .damage_ppm = 50000,
+                         .reorder_ppm = 50000,
+                         .reorder_ns = 5 * MS};
+    (void)state;
+    for (int run = 0; run < 3; run++) {
+        struct simlink_conf c = {.world = simworld_make(),
+                                 .seed = run == 2 ? 6 : 5,
+                                 .by_number = true,
+                                 .way = {way, way}};
+        struct simlink *l = simlink_make(&c);
+        memset(&sink, 0, sizeof sink);
+        sink.w = c.world;
+        simlink_attach(l, 1, came, &sink);
+        for (uint32_t i = 0; i < FRAMES; i++) {
+            uint8_t frame[LENGTH];
+            memset(frame, 0x55, sizeof frame);
+            memcpy(frame, &i, sizeof i);
+            if (run && i % 3)
+                simlink_send(l, 1, frame, sizeof frame); /* the other way, in between */
+            simlink_send(l, 0, frame, sizeof frame);
+            assert_true(simworld_run(sink.w, simworld_now(sink.w) + (run ? i % 7 : 9) * 10 * US));
+        }
+        assert_true(simworld_run(sink.w, simworld_now(sink.w) + SECOND));
+        simworld_free(sink.w);
+        fates(run ? second : first);
+        assert_int_equal(memcmp(first, second, sizeof first) == 0, run == 1);
+    }
+}
+
+static void bursts(void **state)
+{
+    struct simway way = {.loss_ppm = 10000, .burst = 9};
+    (void)state;
+    struct simlink *l = transfer(&way, 8, US);
+    uint32_t rows = 0, lost = FRAMES - sink.n;
+    for (uint32_t i = 1; i < sink.n; i++)
+        rows += sink.a[i].number != sink.a[i - 1].number + 1;
+    assert_int_equal(simlink_stats(l, 0)->lost, lost);
+    assert_in_range(rows, FRAMES / 100 * 8 / 10, FRAMES / 100 * 11 / 10);
+    assert_in_range(lost, rows * 9 / 2, rows * 11 / 2); /* 1 to 9 in a row, 5 on an average */
+    simworld_free(sink.w);
+}
+
 static int order[3], norder;
 
 static void note(void *arg)
@@ -236,6 +296,9 @@ int main(void)
         PLAIN_TEST("sim: reordering loses nothing", reordering),
         PLAIN_TEST("sim: rate and queue", rate_and_queue),
         PLAIN_TEST("sim: the same seed gives the same run, another another", same_seed_same_run),
+        PLAIN_TEST("sim: losses in a row", bursts),
+        PLAIN_TEST("sim: by number, a frame's fate is not a matter of time or the other end",
+                   fate_by_number),
         PLAIN_TEST("sim: events in order of time, then of asking", events_in_order),
         PLAIN_TEST("pcap: what is written is read; damaged files end where the damage is",
                    captures),

@@ -218,6 +218,33 @@ static void sack_model(void **state)
     }
 }
 
+/* Every other segment lost, as by a queue that overflows; and a peer that has only odd octets, who
+ * gets no memory for it. */
+static void sack_many(void **state)
+{
+    struct fixture *f = *state;
+    static struct tcb c;
+    static struct path p;
+    const uint32_t holes = 400;
+    for (uint32_t size = SMSS; size >= 1; size /= SMSS) {
+        c = (struct tcb){.p = &p, .sack_ok = true, .snd_una = 0, .snd_max = 4 * holes * SMSS};
+        pool_init(&p.pool, f->k, 1 << 20);
+        c.cw.smss = SMSS;
+        for (uint32_t i = 0; i < (size == 1 ? 20 : 1) * holes; i++) {
+            struct tcp_range got = {(2 * i + 1) * size, (2 * i + 2) * size};
+            struct tcp_opts o = {.nsack = 1, .sack = {got}};
+            assert_true(sack_update(&c, &o) || size == 1);
+        }
+        assert_true(p.pool.used < 8192);
+        if (size == SMSS) { /* what is between is lost, but for what the last two cannot tell */
+            assert_int_equal(sack_below(&c, c.snd_max), holes * SMSS);
+            assert_int_equal(sack_pipe(&c), 2 * holes * SMSS + 2 * SMSS);
+        }
+        pool_free(&p.pool, c.board);
+        assert_int_equal(p.pool.used, 0);
+    }
+}
+
 /* ---- RFC 6298 ---- */
 
 static void rto_formulas(void **state)
@@ -378,6 +405,7 @@ int main(void)
         FIXTURE_TEST("R-BAD-52, RFC 2018 4: out-of-order queue against a map of bytes",
                      reass_model),
         FIXTURE_TEST("RFC 6675 4: scoreboard against a flag per octet", sack_model),
+        FIXTURE_TEST("RFC 6675 4, R-BAD-31: four hundred holes, and what they may cost", sack_many),
         PLAIN_TEST("RFC 6298 2: RTO", rto_formulas),
         PLAIN_TEST("RFC 5681 3.1, RFC 6928: congestion window", newreno_formulas),
         PLAIN_TEST("SipHash-2-4: test vectors", siphash_vectors),

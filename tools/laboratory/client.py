@@ -101,7 +101,7 @@ class Lab:
     device = netns.DEVICE
 
     def __init__(self, graph, nic="e1000", settings=None, hosted=False, name=None, qemu_args=(), mem=64,
-                 timeout=60):
+                 timeout=60, wired=False):
         Lab.count += 1
         self.name = name or f"lab-{os.getpid()}-{Lab.count}"
         pairs = settings.items() if isinstance(settings, dict) else [s.split("=", 1) for s in settings or []]
@@ -109,6 +109,7 @@ class Lab:
                       "--owner", str(os.getpid())]
         self.words += [w for k, v in pairs for w in ("--set", f"{k}={v}")]
         self.words += ["--hosted"] if hosted else []
+        self.words += ["--wired"] if wired else []
         self.words += [f"--qemu-arg={a}" for a in qemu_args]
         self.prefix = None
 

@@ -66,9 +66,11 @@ class Keeper:
         self.claimed = True
         where = state.folder(self.name)
         self.log = open(where / "console.log", "wb", buffering=0)
-        self.namespaces, home = netns.make_pair()
+        wires = [netns.WIRE] if self.options["wired"] else []
+        self.namespaces, home = netns.make_spaces([*netns.SIDES, *wires])
         self.user = home is None
-        self.taps = [netns.furnish(self.namespaces[side], side) for side in netns.SIDES]
+        self.taps = [netns.furnish(self.namespaces[side], side, self.namespaces.get(netns.WIRE))
+                     for side in netns.SIDES]
         if home is not None:  # what QEMU opens by itself (--qemu-arg) is the host's
             netns.enter(home)
             os.close(home)

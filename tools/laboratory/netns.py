@@ -9,6 +9,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import socket
 import struct
 import subprocess
 
@@ -19,6 +20,7 @@ TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 PR_SET_PDEATHSIG = 1
 
 DEVICE = "tap0"  # the hosts' card, of the same name on both sides
+WIRE, BOX = "wire", "box-"  # a wired lab's third namespace; what the forwarder's ends are named there
 SIDES = {
     "client": {"addr": "10.0.1.2", "net": "10.0.1.0/24", "gateway": "10.0.1.1", "mac": "02:00:00:00:01:02"},
     "server": {"addr": "10.0.2.2", "net": "10.0.2.0/24", "gateway": "10.0.2.1", "mac": "02:00:00:00:02:02"},
@@ -55,13 +57,13 @@ def become_root_of_user_namespace():
             f.write(text)
 
 
-def make_pair():
-    """Two namespaces as descriptors, and the one to come back to: None when a user namespace was
+def make_spaces(names):
+    """A namespace each, as descriptors, and the one to come back to: None when a user namespace was
     needed, which has no way back."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     user = False
     made = {}
-    for side in SIDES:
+    for side in names:
         try:
             unshare(CLONE_NEWNET)
         except OSError as e:
@@ -107,13 +109,42 @@ def open_tap(name):
     return fd
 
 
-def furnish(namespace, side):
-    """Tap, address and route in one namespace; returns the tap's descriptor. Stays in it."""
-    enter(namespace)
-    facts = SIDES[side]
-    tap = open_tap(DEVICE)
+def no_ipv6():
     sysctl("net.ipv6.conf.all.disable_ipv6", "1")
     sysctl("net.ipv6.conf.default.disable_ipv6", "1")
+
+
+def frames_as_on_a_wire(name):
+    """A veth hands on what a card would have to finish, 64 KiB without a checksum: not this one."""
+    ethtool_stxcsum, siocethtool = 0x17, 0x8946
+    value = ctypes.create_string_buffer(struct.pack("II", ethtool_stxcsum, 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, siocethtool, struct.pack("16sP16x", name.encode(), ctypes.addressof(value)))
+
+
+def cut_open(wire, side):
+    """In the namespace of the wires: a tap for the forwarder; its descriptor. Between it and the host's
+    cable, an interface named after its side, there is nothing but what a test puts there (badwire)."""
+    enter(wire)
+    no_ipv6()
+    tap = open_tap(BOX + side)
+    ip("link", "set", BOX + side, "up")
+    return tap
+
+
+def furnish(namespace, side, wire=None):
+    """Card, address and route in one namespace; returns the tap's descriptor. wire: the namespace in which
+    the cable is cut open, or None."""
+    tap = cut_open(wire, side) if wire else None
+    enter(namespace)
+    facts = SIDES[side]
+    no_ipv6()
+    if wire:
+        far = f"/proc/{os.getpid()}/fd/{wire}"
+        ip("link", "add", DEVICE, "type", "veth", "peer", "name", side, "netns", far)
+        frames_as_on_a_wire(DEVICE)
+    else:
+        tap = open_tap(DEVICE)
     sysctl(f"net.ipv6.conf.{DEVICE}.disable_ipv6", "1")
     sysctl("net.ipv4.ping_group_range", "0 0")
     sysctl("net.ipv4.tcp_congestion_control", "cubic")
@@ -124,6 +155,9 @@ def furnish(namespace, side):
     ip("addr", "add", facts["addr"] + "/24", "dev", DEVICE, "noprefixroute")
     ip("route", "add", facts["net"], "dev", DEVICE, "src", facts["addr"], "congctl", "cubic")
     ip("route", "add", "default", "via", facts["gateway"], "congctl", "cubic")
+    if wire:
+        enter(wire)
+        ip("link", "set", side, "up")
     return tap
 
 
