@@ -53,15 +53,24 @@ void end_syn(struct seg *s)
     }
 }
 
+/* What the far host expects, at least. */
+static uint32_t una_of(const struct record *back)
+{
+    return back->ack_max - back->ack_off;
+}
+
+static uint32_t window_of(const struct record *back)
+{
+    return (uint32_t)back->wnd << (back->scale & 15);
+}
+
 void end_rst(struct seg *s)
 {
     struct record *r = s->r;
     const struct record *back = s->back;
-    uint32_t una = back->ack_max - back->ack_off; /* what the far host expects, at least */
-    uint32_t edge = una + ((uint32_t)back->wnd << (back->scale & 15));
-    if (before(edge, r->seq_max))
-        edge = r->seq_max;
-    if (before(s->seq, una) || before(edge, s->seq)) {
+    uint32_t una = una_of(back);
+    bool beyond = !before(s->seq, una + window_of(back)) && before(r->seq_max, s->seq);
+    if (before(s->seq, una) || (beyond && s->seq != una)) {
         msg_drop(s->p->pool.k, s->m, DROP_FWD_WINDOW);
         return;
     }
@@ -74,14 +83,26 @@ void end_rst(struct seg *s)
     fwd_go(s);
 }
 
+/* A FIN that the far host may take: it follows all that was sent, or lies in its window. What was
+ * acknowledged may not be known yet, so the window begins behind what was sent. Any other one says
+ * nothing: else a single forged number would end the connection. */
+static bool fin_counts(const struct seg *s)
+{
+    uint32_t at = s->seq + s->payload, sent = s->r->seq_max;
+    if (!(s->flags & TCP_FIN) || s->r->flags & RECORD_FIN)
+        return false;
+    return at == sent || (!before(at, una_of(s->back)) && before(at, sent + window_of(s->back)));
+}
+
 void end_note(struct seg *s)
 {
     struct record *r = s->r, *back = s->back;
-    uint32_t end = s->end;
+    bool fin = fin_counts(s);
+    uint32_t end = fin ? s->end : s->seq + s->payload;
     if (r->flags & RECORD_FIN && before(r->seq_max, end))
         end = r->seq_max; /* nothing is behind a FIN */
     record_move(r, end, s->ack, be16_get(s->tcp + TCP_AT_WINDOW), s->sure);
-    if (s->flags & TCP_FIN && !(r->flags & RECORD_FIN)) {
+    if (fin) {
         r->flags |= RECORD_FIN;
         r->seq_max = end;
         back->flags |= RECORD_TRIGGER; /* its acknowledgement comes there */

@@ -130,9 +130,19 @@ static struct msg *fitting(struct splice *s, struct msg *m, const struct segment
     return rest == m ? NULL : m;
 }
 
-static void note_fin(struct splice *s, const struct segment *g, uint32_t end)
+/* A FIN behind all that was sent, or in the window of dst's host. Any other is not one: else a
+ * single forged number would close the connection. */
+static bool fin_fits(const struct splice *s, uint32_t number)
 {
-    if (!(g->flags & TCP_FIN) || s->fin)
+    const struct tcb *dst = s->dst;
+    uint32_t at = number + s->delta;
+    return s->fin || at == s->max ||
+           (seq_ge(at, dst->snd_una) && seq_lt(at, s->max + dst->snd_wnd));
+}
+
+static void note_fin(struct splice *s, uint32_t end)
+{
+    if (s->fin)
         return;
     s->fin = true;
     s->fin_src = end;
@@ -154,7 +164,14 @@ void splice_forward(struct splice *s, struct msg *m, const struct segment *g)
             return;
         }
     }
-    if (s->stopping == STOPPING_KEEP && g->flags & TCP_FIN)
+    if (flags & TCP_FIN && !fin_fits(s, seq + m->total)) {
+        flags &= (uint8_t)~TCP_FIN;
+        if (!m->total) {
+            msg_drop(k, m, DROP_FWD_WINDOW);
+            return;
+        }
+    }
+    if (s->stopping == STOPPING_KEEP && flags & TCP_FIN)
         stop_at_fin(s, seq + m->total);
     if (s->stopping && !(m = stop_cut(s, m, seq)))
         return;
@@ -166,7 +183,7 @@ void splice_forward(struct splice *s, struct msg *m, const struct segment *g)
     if (m->total < len)
         flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
     if (flags & TCP_FIN)
-        note_fin(s, g, seq + m->total);
+        note_fin(s, seq + m->total);
     if (s->absorb)
         flags &= (uint8_t)~TCP_FIN;
     if (m->total || flags & TCP_FIN)

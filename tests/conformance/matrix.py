@@ -5,8 +5,8 @@
     matrix.py [--variant NAME] [--only TEXT] [--write FOLDER] [--long]
 
 Prints what run prints: a line for each case, whose name begins with its clause. --write only writes the scripts, which
-tests/path/README.md describes. In `make test` optimised and, once per shape, with gcc's sanitizers; --long: all of it
-in all variants.
+tests/path/README.md describes. In `make test` optimised, and with gcc's sanitizers each under its first graph; --long:
+all of it in all variants.
 """
 
 import argparse
@@ -18,17 +18,20 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import plain  # noqa: E402
+import spliced  # noqa: E402
 
 ROOT = HERE.parents[1]
 FOLDER = ROOT / "build/test/conformance"
 HOSTS = "host client 0 10.0.1.2 via 10.0.1.1\nhost server 1 10.0.2.2 via 10.0.2.1\n"
 # file: module with cases(), graphs, fewest cases that it must have
-SCRIPTS = {"plain": (plain, "firewall-1path firewall-2path", 300)}
+SCRIPTS = {"plain": (plain, "firewall-1path firewall-2path", 300), "spliced": (spliced, "firewall", 300)}
 
 
-def write(folder, name):
-    """The script of that name; returns its path and how many cases it has."""
+def write(folder, name, short):
+    """The script of that name, for its first graph if short; returns its path and whether it has enough cases."""
     module, graphs, fewest = SCRIPTS[name]
+    if short:
+        name, graphs = f"{name}-short", graphs.split()[0]
     text, seen = [f"# SPDX-License-Identifier: BSD-2-Clause\n# Made by tests/conformance/{module.__name__}.py.\n"
                   f"graphs {graphs}\n{HOSTS}"], set()
     for title, settings, lines in module.cases():
@@ -38,8 +41,20 @@ def write(folder, name):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.pkt"
     path.write_text("".join(text), encoding="utf-8")
-    print(f"{'ok' if len(seen) >= fewest else 'not ok'} {name}: at least {fewest} cases are there ({len(seen)})")
-    return path, len(seen) >= fewest
+    enough = len(seen) >= fewest
+    print(f"{'ok' if enough else 'not ok'} {name}: at least {fewest} cases are there ({len(seen)})")
+    return path, enough
+
+
+def play(variant, paths, only):
+    """False: something has failed."""
+    names = [str(p.relative_to(ROOT)) for p in paths + sorted(HERE.glob("*.pkt"))]
+    words = [str(ROOT / "build" / variant / "tests/path/run"), *(["--only", only] if only else []), *names]
+    if not os.access(words[0], os.X_OK):
+        print(f"not ok {variant}: {words[0]} was not built")
+        return False
+    sys.stdout.flush()
+    return subprocess.run(words, cwd=ROOT, check=False).returncode == 0
 
 
 def main():
@@ -49,20 +64,15 @@ def main():
     parser.add_argument("--write", metavar="FOLDER", type=pathlib.Path, help="write the scripts there, run nothing")
     parser.add_argument("--long", action="store_true", help="all variants")
     options = parser.parse_args()
-    made = [write(options.write or FOLDER, name) for name in SCRIPTS]
-    failed = not all(good for _, good in made)
-    if options.write:
-        return int(failed)
-    scripts = [str(p.relative_to(ROOT)) for p in [path for path, _ in made] + sorted(HERE.glob("*.pkt"))]
-    for variant in options.variant or (["hosted", "asan-gcc"] + ["asan-clang"] * options.long):
-        words = [str(ROOT / "build" / variant / "tests/path/run"), *(["--only", options.only] if options.only else []), *scripts]
-        if not os.access(words[0], os.X_OK):
-            print(f"not ok {variant}: {words[0]} was not built")
-            failed = True
-            continue
-        sys.stdout.flush()
-        failed |= subprocess.run(words, cwd=ROOT, check=False).returncode != 0
-    return int(failed)
+    variants = options.variant or ["hosted", "asan-gcc"] + ["asan-clang"] * options.long
+    good = True
+    for variant in variants if not options.write else ["hosted"]:
+        short = variant != "hosted" and not options.long
+        made = [write(options.write or FOLDER, name, short) for name in SCRIPTS]
+        good &= all(enough for _, enough in made)
+        if not options.write:
+            good &= play(variant, [path for path, _ in made], options.only)
+    return int(not good)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ class Case:
         self.say(f"{wait}{name} < tcp {self._ports(name, True)} {plain} {seq}:{(seq + n) % MODULUS}({n}){acks}{more}")
 
 
-def opened(c, until=None):
-    """Both handshakes, or as far as `until`; 100 bytes each way."""
+def opened(c, until=None, window=65535):
+    """Both handshakes, or as far as `until`; 100 bytes each way. window: ours, as both hosts hear of it."""
     client, server = ("S", "O") if c.role == "client" else ("O", "S")
     c.sends(client, "S", 0, more=" <mss=1460>")
     c.hears(server, "S", 0)
@@ -51,18 +51,18 @@ def opened(c, until=None):
         return
     if until == "simultaneous":
         c.sends(server, "S", 0, more=" <mss=1460>")
-        c.hears(server, "S.", 0, 1, more=" win=65535")
+        c.hears(server, "S.", 0, 1, more=f" win={window}")
         return
     c.sends(server, "S", 0, 1, more=" <mss=1460>")
-    c.hears(server, ".", 1, 1, more=" win=65535")
-    c.hears(client, "S.", 0, 1, more=" win=65535")
+    c.hears(server, ".", 1, 1, more=f" win={window}")
+    c.hears(client, "S.", 0, 1, more=f" win={window}")
     if until == "SYN-RECEIVED":
         return
     c.sends(client, ".", 1, 1)
     for a, b in (("S", "O"), ("O", "S")):
         c.sends(a, "P.", 1, 1 if a == "S" else 101, n=100)
         c.hears(b, ".", 1, n=100)
-        c.hears(a, ".", 1 if a == "S" else 101, 101, soon=True, more=" win=65535")
+        c.hears(a, ".", 1 if a == "S" else 101, 101, soon=True, more=f" win={window}")
         c.sends(b, ".", 1 if b == "O" else 101, 101)
 
 
