@@ -3,8 +3,11 @@
  * Fragments at ipfwd, which does not reassemble (spec splicing 4.7, R-SPL-16). The first fragment
  * has the whole TCP header, which is all that is rewritten; what it has in common with the later
  * ones is remembered for a while, and they follow it with new addresses. The rest goes to ip's
- * reassembly and comes back whole: fragments that come before their first, those with a flag or a
- * trigger that wants the sum verified or the end known, and what finds no place here.
+ * reassembly and comes back whole and verified: fragments that come before their first, those with
+ * a flag or a trigger that wants the sum verified or the end known, and what finds no place here.
+ *
+ * A later fragment has no ports. When two connections use one identification at a time, nobody can
+ * tell whose it is: none of theirs passes alone (spec R-BAD-17; RFC 4963).
  */
 #include "modules/fwd/inside.h"
 
@@ -39,7 +42,7 @@ static const struct flow *first_flow(struct fwd_node *f, const struct msg *m)
 {
     const struct kernel *k = f->self->k;
     const uint8_t *h = m->net, *tcp = h + ip4_header_len(h);
-    const struct train *t = slot_of(f, h);
+    struct train *t = slot_of(f, h);
     uint32_t have = (uint32_t)(m->data + m->len - tcp);
     if (have < TCP_HEADER_MIN || have < (uint32_t)(tcp[TCP_AT_OFFSET] >> 4) * 4)
         return NULL;
@@ -51,7 +54,13 @@ static const struct flow *first_flow(struct fwd_node *f, const struct msg *m)
         flow_find(&k->flows, flow_key_ip4(FLOW_CONN, 0, PROTO_TCP, be32_get(h + IP4_SRC),
                                           be32_get(h + IP4_DST), be16_get(tcp + TCP_AT_SPORT),
                                           be16_get(tcp + TCP_AT_DPORT)));
-    return flow && flow_takes(k, flow) ? flow : NULL;
+    if (!flow || !flow_takes(k, flow))
+        return NULL;
+    if (k->now < t->until && t->path != flow_path(k, flow)->id) {
+        t->path = 0;
+        return NULL;
+    }
+    return flow;
 }
 
 static const struct flow *later_flow(struct fwd_node *f, const uint8_t *h)

@@ -7,6 +7,7 @@
  * (While it is not known no path is made: who scans a network leaves no paths behind.)
  */
 #include "modules/ip/ip.h"
+#include "modules/wire/cksum.h"
 #include "modules/wire/icmp4.h"
 
 static void learn(struct node *n, struct node *card, const struct ip_route *r, uint32_t to)
@@ -44,6 +45,22 @@ static void transit(struct node *n, struct node *card, struct msg *m)
         ip_emit(n, r, to, m);
 }
 
+/* Fragments of two datagrams with one identification make a whole that nobody has sent (RFC 4963),
+ * so a segment for somebody here is verified before its ports decide who that is. */
+static bool is_mixed(struct msg *m)
+{
+    const uint8_t *h = m->data;
+    uint32_t hlen = ip4_header_len(h);
+    if (h[IP4_PROTO] != PROTO_TCP)
+        return false;
+    uint32_t sum =
+        cksum_pseudo(be32_get(h + IP4_SRC), be32_get(h + IP4_DST), PROTO_TCP, m->total - hlen);
+    if (cksum_fold(cksum_msg(sum, m, hlen)) != 0xffff)
+        return true;
+    m->flags |= MSG_CSUM_VALID;
+    return false;
+}
+
 static void reassemble(struct path *p, struct node *n, struct node *card, struct msg *m)
 {
     m = reass_add(n, m);
@@ -53,6 +70,8 @@ static void reassemble(struct path *p, struct node *n, struct node *card, struct
     struct node *up = ip_demux(n, &d);
     if (up == DEMUX_FOUND && d.path == p) /* in transit: nobody but us has a use for it */
         transit(n, card, m);
+    else if (is_mixed(m))
+        msg_drop(n->k, m, DROP_TCP_CKSUM);
     else
         classify_again(card, n, m);
 }
