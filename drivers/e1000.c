@@ -9,7 +9,9 @@
 #define RX_DONE   (1ULL << 32)
 #define RX_END    (1ULL << 33)
 #define RX_ERRORS (0x97ULL << 40) /* RXE CXE SEQ SE CE (SDM 3.2.3.2) */
-#define RX_LOOK   (RX_DONE | RX_END | RX_ERRORS)
+/* Looked at in the word - 1, where a length of 0 or above the buffer's 2048 shows in these bits. */
+#define RX_LENGTH 0xf800ULL
+#define RX_LOOK   (RX_DONE | RX_END | RX_ERRORS | RX_LENGTH)
 #define RX_GOOD   (RX_DONE | RX_END)
 #define RX_NONE   UINT64_MAX /* no descriptor looks like this */
 #define TX_END    (1ULL << 24)
@@ -48,10 +50,16 @@ static void rx_tell(struct e1000 *c)
 /* A finished descriptor that hands nothing up; its buffer stays. */
 static void rx_keep(struct e1000 *c, uint32_t i, uint64_t word)
 {
-    if ((word & RX_LOOK) == c->rx_good)
+    if (((word - 1) & RX_LOOK) == c->rx_good)
         ring_nobuf(&c->dev);
-    else
+    else if (!(word & RX_END))
+        ring_torn(&c->dev, &c->chain);
+    else if (word & RX_ERRORS)
         ring_bad(&c->dev);
+    else
+        ring_length(&c->dev, (uint16_t)word);
+    if (word & RX_END)
+        c->chain = 0;
     c->rx_good = word & RX_END ? RX_GOOD : RX_NONE;
     c->rx[i].word = 0;
 }
@@ -66,7 +74,7 @@ static uint32_t rx_run(struct e1000 *c, uint32_t i, struct msg **burst, uint32_t
 #pragma GCC unroll 4
     for (struct msg **end = burst + max; b != end; b++, r++, slot++) {
         uint64_t word = dma_load64(&r->word);
-        if (UNLIKELY((word & RX_LOOK) != good))
+        if (UNLIKELY(((word - 1) & RX_LOOK) != good))
             break;
         struct msg *m = *slot, *f = *--fresh;
         m->len = (uint16_t)word;
@@ -93,7 +101,7 @@ static int rx_burst(struct e1000 *c, struct msg **burst, uint32_t n)
         uint64_t word = dma_load64(&c->rx[i].word);
         if (!(word & RX_DONE))
             break;
-        if (run < max && (word & RX_LOOK) == c->rx_good)
+        if (run < max && ((word - 1) & RX_LOOK) == c->rx_good)
             continue; /* it has come since */
         rx_keep(c, i, word);
         i = rx_after(i);
@@ -131,6 +139,7 @@ static void tx_clean(struct e1000 *c)
         uint32_t mark = c->marks[c->marks_head], last = mark & (E1000_TX - 1), i = c->tx_clean;
         if (!(dma_load64(&c->tx[last].word) & TX_DONE))
             return;
+        c->dev.taken++;
         c->marks_head = tx_after(c->marks_head);
         c->tx_clean = tx_after(last);
         if (LIKELY(!(mark & MARK_MIXED) && clean_plain(c, i, last)))
@@ -232,6 +241,12 @@ static int e1000_tx(struct netdev *d, struct msg **burst, int n)
     return (int)sent;
 }
 
+static bool e1000_busy(const struct netdev *d)
+{
+    const struct e1000 *c = CONTAINER(d, const struct e1000, dev);
+    return c->marks_head != c->marks_tail;
+}
+
 static bool e1000_pending(struct netdev *d)
 {
     struct e1000 *c = e1000_of(d);
@@ -266,6 +281,7 @@ static status_t e1000_start(struct netdev *d)
     }
     c->rx_next = c->tx_next = c->tx_clean = 0;
     c->rx_good = RX_GOOD;
+    c->chain = 0;
     e1000_configure(c);
     rx_tell(c);
     return OK;
@@ -280,6 +296,7 @@ const struct netdev_ops e1000_ops = {
     .reclaim = e1000_reclaim,
     .irq = e1000_irq,
     .pending = e1000_pending,
+    .busy = e1000_busy,
 };
 
 const struct netdev_ops e1000e_ops = {
@@ -291,4 +308,5 @@ const struct netdev_ops e1000e_ops = {
     .reclaim = e1000_reclaim,
     .irq = e1000_irq,
     .pending = e1000_pending,
+    .busy = e1000_busy,
 };

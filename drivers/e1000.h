@@ -64,6 +64,7 @@ struct e1000 {
     uint32_t tx_clean; /* not yet taken back; tx_clean == tx_next: nothing is on the ring */
     uint32_t marks_head, marks_tail;
     uint64_t rx_good;    /* what a good descriptor looks like; none does while a frame is torn */
+    uint32_t chain;      /* descriptors of a frame that has not ended */
     bool newer;          /* 82574L */
     bool link_said;      /* dev.link as it was logged last; the interrupt logs nothing */
     volatile bool armed; /* interrupts may come */

@@ -34,17 +34,10 @@ enum {
 
 static const uint32_t rah_valid = 0x80000000;
 
-static void wait_us(const struct e1000 *c, uint64_t us)
-{
-    uint64_t until = plat_now(c->stash->k) + us * US;
-    while (plat_now(c->stash->k) < until)
-        ;
-}
-
 static void wait_clear(const struct e1000 *c, uint32_t reg, uint32_t bits)
 {
     for (int i = 0; i < RESET_US / 100 && mmio_read32(c->regs, reg) & bits; i++)
-        wait_us(c, 100);
+        delay_us(100);
 }
 
 /* CTRL.RST is not enough: QEMU's card does not reset anything by it. RCTL is written only if it
@@ -57,7 +50,7 @@ void e1000_quiet(struct e1000 *c)
         mmio_write32(c->regs, E1000_RCTL, 0);
     mmio_write32(c->regs, E1000_TCTL, 0);
     mmio_write32(c->regs, E1000_CTRL, mmio_read32(c->regs, E1000_CTRL) | CTRL_RESET);
-    wait_us(c, 1000);
+    delay_us(1000);
     wait_clear(c, E1000_CTRL, CTRL_RESET);
     mmio_write32(c->regs, E1000_IMC, UINT32_MAX);
     (void)mmio_read32(c->regs, E1000_ICR);
@@ -155,7 +148,7 @@ static uint16_t eeprom_read(struct e1000 *c, uint32_t word)
     uint32_t done = c->newer ? 1U << 1 : 1U << 4, v = 0;
     mmio_write32(c->regs, E1000_EERD, 1U | word << (c->newer ? 2 : 8));
     for (int i = 0; i < EERD_US / 50 && !(v & done); i++) {
-        wait_us(c, 50);
+        delay_us(50);
         v = mmio_read32(c->regs, E1000_EERD);
     }
     return v & done ? (uint16_t)(v >> 16) : 0;

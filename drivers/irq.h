@@ -2,10 +2,14 @@
 #ifndef DRIVERS_IRQ_H
 #define DRIVERS_IRQ_H
 /*
- * What a card's driver needs from the ground besides kernel/plat.h: its interrupt line and its
- * registers. boot/x86_64 provides both. Called from probes, before interrupts matter.
+ * What a card's driver needs from the ground besides kernel/plat.h: time for its hardware, its
+ * interrupt line and its registers. boot/x86_64 provides them, for tests tests/drivers does. The
+ * latter two are called from probes, before interrupts matter.
  */
 #include "kernel/types.h"
+
+/* Wait, doing nothing: for resets, and pins that want their time. */
+void delay_us(uint32_t us);
 
 enum { IRQ_LINES = 16, IRQ_HANDLERS = 16 };
 

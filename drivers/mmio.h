@@ -4,13 +4,22 @@
 /*
  * Registers of cards, and the order of what a card sees. `r` is a mapping by mmio_map
  * (drivers/irq.h), uncached: accesses to it happen in program order and behind all stores before.
- * Nothing here can fail.
+ * Under Linux there are no registers: there the models of tests/drivers are asked. Nothing here can
+ * fail.
  */
 #include <stdatomic.h>
 #include <stdint.h>
 
 typedef volatile uint8_t *mmio_t;
 
+#if defined(__linux__)
+uint32_t mmio_read32(mmio_t r, uint32_t at);
+void mmio_write32(mmio_t r, uint32_t at, uint32_t v);
+uint16_t mmio_read16(mmio_t r, uint32_t at);
+void mmio_write16(mmio_t r, uint32_t at, uint16_t v);
+uint8_t mmio_read8(mmio_t r, uint32_t at);
+void mmio_write8(mmio_t r, uint32_t at, uint8_t v);
+#else
 static inline uint32_t mmio_read32(mmio_t r, uint32_t at)
 {
     return *(volatile uint32_t *)(volatile void *)(r + at);
@@ -43,6 +52,7 @@ static inline void mmio_write8(mmio_t r, uint32_t at, uint8_t v)
     atomic_thread_fence(memory_order_release);
     r[at] = v;
 }
+#endif
 
 /* Memory that a card writes: what is loaded behind this is at least as new as the word. */
 static inline uint64_t dma_load64(const volatile uint64_t *at)

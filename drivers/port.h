@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef DRIVERS_PORT_H
 #define DRIVERS_PORT_H
-/* x86 port instructions by their names, for PCI configuration and the devices of boot/x86_64.
- * Nothing here can fail. */
+/* x86 port instructions by their names, for PCI configuration and the devices of boot/x86_64; under
+ * Linux the models of tests/drivers. Nothing here can fail. */
 #include <stdint.h>
+
+#if defined(__linux__)
+void outl(uint16_t port, uint32_t v);
+uint32_t inl(uint16_t port);
+#else
 
 static inline void outb(uint16_t port, uint8_t v)
 {
@@ -40,5 +45,6 @@ static inline uint32_t inl(uint16_t port)
     __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
     return v;
 }
+#endif
 
 #endif

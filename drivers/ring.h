@@ -24,6 +24,7 @@ enum {
     FRAME_MTU = 1500,
     BUFFER_ROOM = MSG_FULL_ROOM - MSG_HEADROOM, /* what a card may write */
     STASH_MAX = 512,
+    CHAIN_MAX = 8, /* descriptors that a frame takes at most: jumbo frames of other hosts */
 };
 
 struct stash {
@@ -131,6 +132,32 @@ static inline void ring_bad(struct netdev *d)
 {
     d->stats.rx_bad++;
     d->k->drops[DROP_NIC_BAD]++;
+}
+
+/* What no card that works says: it is counted, and the card is started anew. */
+static inline void ring_lie(struct netdev *d)
+{
+    ring_bad(d);
+    d->broken = true;
+}
+
+/* A frame of a length that frames do not have: hosts may send such, but none that is not there, nor
+ * one longer than its buffer. */
+static inline void ring_length(struct netdev *d, uint32_t len)
+{
+    if (len - 1 < BUFFER_ROOM)
+        ring_bad(d);
+    else
+        ring_lie(d);
+}
+
+/* One more descriptor of a frame that does not end in it. No frame is so long as CHAIN_MAX. */
+static inline void ring_torn(struct netdev *d, uint32_t *chain)
+{
+    if (++*chain > CHAIN_MAX)
+        ring_lie(d);
+    else
+        ring_bad(d);
 }
 
 static inline void ring_nobuf(struct netdev *d)

@@ -53,13 +53,19 @@ void tulip_arm(struct tulip *c)
 }
 
 /* A finished descriptor that hands nothing up; its buffer stays. */
-static void rx_keep(struct tulip *c, bool good, uint32_t status)
+static void rx_keep(struct tulip *c, bool good, uint32_t status, uint32_t len)
 {
     if (good)
         ring_nobuf(&c->dev);
-    else
+    else if (!(status & RX_LAST))
+        ring_torn(&c->dev, &c->chain);
+    else if (status & RX_ERRORS)
         ring_bad(&c->dev);
+    else
+        ring_length(&c->dev, len);
     c->torn = !(status & RX_LAST);
+    if (!c->torn)
+        c->chain = 0;
 }
 
 /* Frames go up whole, in one buffer, and without their check sequence. */
@@ -77,7 +83,7 @@ static int rx_burst(struct tulip *c, struct msg **burst, int n)
         uint32_t len = (status >> 16 & 0x3fff) - RX_FCS;
         bool good = (status & RX_LOOK) == RX_GOOD && len - FRAME_HEADER <= FRAME_MAX - FRAME_HEADER;
         if (UNLIKELY(!good || c->torn || !s->n)) {
-            rx_keep(c, good && !c->torn, status);
+            rx_keep(c, good && !c->torn, status, len);
             continue;
         }
         struct msg *m = c->rxm[i];
@@ -107,7 +113,14 @@ static void tulip_reclaim(struct netdev *d)
     for (; i != c->tx_next && !(dma_load32(&c->tx[i].status) & TULIP_OWN); i = tx_after(i))
         if (LIKELY(c->txm[i] != NULL))
             stash_put(c->stash, c->txm[i]);
+    c->dev.taken += i != c->tx_clean;
     c->tx_clean = i;
+}
+
+static bool tulip_busy(const struct netdev *d)
+{
+    const struct tulip *c = CONTAINER(d, const struct tulip, dev);
+    return c->tx_clean != c->tx_next;
 }
 
 /* One descriptor but for its owner; `last`: the frame ends here, with `padding` zeros behind. */
@@ -206,7 +219,8 @@ static status_t tulip_start(struct netdev *d)
     struct tulip *c = tulip_of(d);
     uint32_t check = (uint32_t)stash_dma(c->stash, c->extra->check);
     status_t status = OK;
-    c->rx_next = c->rx_armed = c->tx_next = c->tx_clean = 0;
+    c->rx_next = c->rx_armed = c->tx_next = c->tx_clean = c->chain = 0;
+    c->torn = false;
     for (uint32_t i = 0; i < TULIP_RX && status == OK; i++) {
         struct tulip_desc *r = &c->rx[i];
         c->rxm[i] = stash_take(c->stash);
@@ -236,4 +250,5 @@ const struct netdev_ops tulip_ops = {
     .reclaim = tulip_reclaim,
     .irq = tulip_irq,
     .pending = tulip_pending,
+    .busy = tulip_busy,
 };

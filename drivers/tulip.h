@@ -62,6 +62,7 @@ struct tulip {
     uint32_t tx_next, tx_clean;
     int phy;             /* number of the transceiver on the serial bus; -1: none */
     uint64_t link_at;    /* ns: when the link is looked at again */
+    uint32_t chain;      /* descriptors of a frame that has not ended */
     bool torn;           /* the last descriptor was not the end of its frame */
     volatile bool armed; /* interrupts may come */
     struct msg *rxm[TULIP_RX], *txm[TULIP_TX];

@@ -32,13 +32,6 @@ enum {
 
 static const uint32_t mode_ones = 1 << 25; /* must be one */
 
-static void wait_us(const struct tulip *c, uint64_t us)
-{
-    uint64_t until = plat_now(c->stash->k) + us * US;
-    while (plat_now(c->stash->k) < until)
-        ;
-}
-
 /* The reset leaves rings and filter as they are: they are set anew before reception starts. */
 void tulip_quiet(struct tulip *c)
 {
@@ -46,7 +39,7 @@ void tulip_quiet(struct tulip *c)
     c->armed = false;
     csr_write(c, CSR_MODE, 0);
     csr_write(c, CSR_BUS, BUS_RESET);
-    wait_us(c, 100);
+    delay_us(100);
     csr_write(c, CSR_BUS, BUS_BURSTS);
     csr_write(c, CSR_MODE, 0);
     csr_write(c, CSR_IRQ, 0);
@@ -95,7 +88,7 @@ static status_t filter_send(struct tulip *c, uint32_t mode)
     for (int i = 0; i < SETUP_US / 100; i++) {
         if (!(dma_load32(&c->tx[0].status) & TULIP_OWN))
             return OK;
-        wait_us(c, 100);
+        delay_us(100);
     }
     return E_NODEV;
 }

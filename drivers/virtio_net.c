@@ -45,29 +45,44 @@ static void tx_done(struct virtio_net *c, uint32_t id)
     struct virtio_queue *q = &c->tx;
     struct msg *m = id < q->size ? q->m[id] : NULL;
     if (UNLIKELY(!m)) {
-        ring_bad(&c->dev);
+        ring_lie(&c->dev);
         return;
     }
     q->m[id] = NULL;
     stash_put(c->stash, m);
-    c->free[c->nfree++] = (uint16_t)id;
-    while (q->mem->desc[id].flags & VIRTIO_DESC_NEXT) {
-        id = q->mem->desc[id].next;
+    for (; id != VIRTIO_RING; id = c->next[id])
         c->free[c->nfree++] = (uint16_t)id;
-    }
+}
+
+/* Entries that the card says to have used. More than it was given: none. */
+static uint32_t queue_used(struct virtio_net *c, const struct virtio_queue *q)
+{
+    uint16_t n = (uint16_t)(dma_load16(&q->mem->used.idx) - q->used);
+    if (LIKELY(n <= (uint16_t)(q->avail - q->used)))
+        return n;
+    ring_lie(&c->dev);
+    return 0;
 }
 
 static void tx_clean(struct virtio_net *c)
 {
     struct virtio_queue *q = &c->tx;
-    uint16_t done = dma_load16(&q->mem->used.idx);
-    for (; q->used != done; q->used++)
+    uint32_t n = queue_used(c, q);
+    c->dev.taken += n;
+    for (; n; n--, q->used++)
         tx_done(c, q->mem->used.ring[q->used & (q->size - 1)].id);
+}
+
+static bool virtio_net_busy(const struct netdev *d)
+{
+    const struct virtio_net *c = CONTAINER(d, const struct virtio_net, dev);
+    return c->tx.used != c->tx.avail;
 }
 
 static inline void tx_desc(struct virtio_net *c, uint16_t id, uint64_t addr, uint32_t len)
 {
     c->tx.mem->desc[id] = (struct virtio_desc){.addr = addr, .len = len};
+    c->next[id] = VIRTIO_RING;
 }
 
 /* The next descriptor of a frame behind `id`. */
@@ -75,7 +90,7 @@ static uint16_t tx_more(struct virtio_net *c, uint16_t id, uint64_t addr, uint32
 {
     uint16_t next = c->free[--c->nfree];
     c->tx.mem->desc[id].flags = VIRTIO_DESC_NEXT;
-    c->tx.mem->desc[id].next = next;
+    c->tx.mem->desc[id].next = c->next[id] = next;
     tx_desc(c, next, addr, len);
     return next;
 }
@@ -173,12 +188,12 @@ static inline void rx_fill(struct virtio_net *c, uint32_t id, struct msg *m)
 }
 
 /* A frame that hands nothing up; its buffer stays. */
-static void rx_keep(struct virtio_net *c, bool good)
+static void rx_keep(struct virtio_net *c, bool good, uint32_t len)
 {
     if (good)
         ring_nobuf(&c->dev);
     else
-        ring_bad(&c->dev);
+        ring_length(&c->dev, len);
 }
 
 static int rx_burst(struct virtio_net *c, struct msg **burst, int n, uint16_t done)
@@ -195,7 +210,7 @@ static int rx_burst(struct virtio_net *c, struct msg **burst, int n, uint16_t do
         uint32_t len = mem->used.ring[used & mask].len - VIRTIO_HEADER;
         bool good = len - FRAME_HEADER <= FRAME_MAX - FRAME_HEADER;
         if (UNLIKELY(id > mask)) {
-            rx_keep(c, false);
+            ring_lie(&c->dev);
             continue;
         }
         if (LIKELY(good && s->n)) {
@@ -205,7 +220,7 @@ static int rx_burst(struct virtio_net *c, struct msg **burst, int n, uint16_t do
             burst[got++] = m;
             rx_fill(c, id, s->at[--s->n]);
         } else {
-            rx_keep(c, good);
+            rx_keep(c, good, len);
         }
         mem->avail.ring[avail++ & mask] = (uint16_t)id;
     }
@@ -220,10 +235,10 @@ static int rx_burst(struct virtio_net *c, struct msg **burst, int n, uint16_t do
 static int virtio_net_rx(struct netdev *d, struct msg **burst, int n)
 {
     struct virtio_net *c = virtio_net_of(d);
-    uint16_t done = dma_load16(&c->rx.mem->used.idx);
+    uint32_t done = queue_used(c, &c->rx);
     if (UNLIKELY(c->backlog.head != NULL))
         virtio_net_reclaim(d);
-    return c->rx.used == done ? 0 : rx_burst(c, burst, n, done);
+    return done ? rx_burst(c, burst, n, (uint16_t)(c->rx.used + done)) : 0;
 }
 
 /* A backlog goes on when frames have left. */
@@ -307,4 +322,5 @@ const struct netdev_ops virtio_net_ops = {
     .reclaim = virtio_net_reclaim,
     .irq = virtio_net_irq,
     .pending = virtio_net_pending,
+    .busy = virtio_net_busy,
 };

@@ -61,11 +61,14 @@ struct virtio_net {
     struct stash *stash;
     mmio_t common, isr, config, bells;
     uint32_t bell_step; /* bytes per unit of queue_notify_off */
+    uint32_t bells_len; /* bytes of doorbells */
     uint64_t zeros;     /* header without offloads, and padding, as the card sees them */
     bool watched;       /* it reports its link */
     bool link_said;     /* dev.link as it was logged last; the interrupt logs nothing */
     uint16_t nfree;
     uint16_t free[VIRTIO_RING]; /* transmit descriptors */
+    uint16_t next[VIRTIO_RING]; /* behind each in its frame, VIRTIO_RING: none. The card cannot
+                                   write here */
     struct virtio_queue rx, tx;
     struct msgq backlog;
 };

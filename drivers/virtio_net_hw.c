@@ -58,10 +58,9 @@ static void status_add(struct virtio_net *c, uint8_t bits)
 
 void virtio_net_quiet(struct virtio_net *c)
 {
-    uint64_t until = plat_now(c->stash->k) + RESET_MS * (uint64_t)MS;
     mmio_write8(c->common, C_STATUS, 0);
-    while (mmio_read8(c->common, C_STATUS) && plat_now(c->stash->k) < until)
-        ;
+    for (int i = 0; i < RESET_MS * 100 && mmio_read8(c->common, C_STATUS); i++)
+        delay_us(10);
 }
 
 static uint64_t features_offered(struct virtio_net *c)
@@ -102,7 +101,10 @@ static bool queue_configure(struct virtio_net *c, struct virtio_queue *q, uint16
     write64(c, C_QUEUE_DESC, q->mem->desc);
     write64(c, C_QUEUE_AVAIL, &q->mem->avail);
     write64(c, C_QUEUE_USED, &q->mem->used);
-    q->bell = mmio_read16(c->common, C_QUEUE_BELL) * c->bell_step;
+    uint64_t bell = (uint64_t)mmio_read16(c->common, C_QUEUE_BELL) * c->bell_step;
+    if (bell + 2 > c->bells_len)
+        return false;
+    q->bell = (uint32_t)bell;
     mmio_write16(c->common, C_QUEUE_ENABLE, 1);
     return true;
 }
@@ -191,6 +193,7 @@ static bool parts_find(struct virtio_net *c, const struct pci_card *p)
             c->config = part_map(p, cap, NET_LENGTH);
         if (kind == CAP_NOTIFY && !c->bells) {
             c->bells = part_map(p, cap, 2);
+            c->bells_len = pci_read(p, cap + 12U);
             c->bell_step = pci_read(p, cap + 16U);
         }
     }
@@ -203,7 +206,7 @@ static void address_read(struct virtio_net *c, uint64_t features)
     uint64_t random = features & F_MAC ? 0 : plat_random(c->stash->k);
     for (uint32_t i = 0; i < 6; i++)
         c->dev.mac[i] =
-            features & F_MAC ? mmio_read8(c->config, NET_MAC + i) : (uint8_t)(random >> 8 * i);
+            (uint8_t)(features & F_MAC ? mmio_read8(c->config, NET_MAC + i) : random >> 8 * i);
     if (!(features & F_MAC))
         c->dev.mac[0] = (uint8_t)((c->dev.mac[0] & 0xfc) | 2);
 }

@@ -201,12 +201,11 @@ static status_t cards_start(struct kernel *k)
             log_note(k, "%s: not used by graph %s", d->name, k->graph->name);
             continue;
         }
-        status_t status = d->ops->start(d);
+        status_t status = netdev_start(d);
         if (status != OK) {
             log_error(k, "%s (%s) does not start: %s", d->name, d->ops->model, status_name(status));
             return status;
         }
-        d->started = true;
     }
     return OK;
 }
@@ -275,9 +274,7 @@ void graph_stop(struct kernel *k)
     for (int i = 0; i < k->ndevs; i++) {
         struct netdev *d = k->devs[i];
         netdev_flush(d);
-        if (d->started)
-            d->ops->stop(d);
-        d->started = false;
+        netdev_stop(d);
     }
     for (int i = k->nnodes - 1; i >= 0; i--) {
         struct node *n = &k->nodes[i];

@@ -115,9 +115,13 @@ bool kernel_poll(struct kernel *k)
     bool more = false;
     k->now = plat_now(k);
     k->polls++;
-    for (int i = 0; i < k->ndevs; i++)
-        if (k->devs[i]->started)
-            more |= card_poll(k, k->devs[i]) > 0;
+    for (int i = 0; i < k->ndevs; i++) {
+        struct netdev *d = k->devs[i];
+        if (d->started)
+            more |= card_poll(k, d) > 0;
+        if (UNLIKELY(d->broken))
+            netdev_mend(d);
+    }
     more |= paths_run(k);
     timer_run(k, k->now);
     if (k->dying)

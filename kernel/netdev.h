@@ -5,9 +5,11 @@
  * The seam to a driver. A driver embeds struct netdev, fills in the fields marked (driver), and
  * calls netdev_add from its probe. It never blocks; a transmit ring that is full takes fewer
  * messages than offered, and the kernel drops the rest, counted nic.ring. Buffers on a ring are
- * charged to the kernel. Damaged descriptors are counted nic.bad and the ring goes on.
+ * charged to the kernel. Damaged frames are counted nic.bad and the ring goes on; a card that says
+ * what cannot be, or sends nothing for seconds, is reset and started anew (kernel/netdev.c).
  */
 #include "kernel/msg.h"
+#include "kernel/timer.h"
 #include "kernel/types.h"
 
 enum { NETDEV_BURST = 128, NETDEV_MAX = 8 };
@@ -26,6 +28,8 @@ struct netdev_ops {
     void (*reclaim)(struct netdev *d);      /* free what has been sent; may be NULL */
     void (*irq)(struct netdev *d, bool on); /* interrupts on before sleeping, off while polling */
     bool (*pending)(struct netdev *d); /* frames wait: looked at after irq(on), before sleeping */
+    /* Frames lie on the transmit ring; netdev.taken counts what comes back. NULL: none can stay. */
+    bool (*busy)(const struct netdev *d);
 };
 
 struct netdev {
@@ -46,18 +50,29 @@ struct netdev {
     bool link;      /* (driver) carrier; kept up to date by rx or an interrupt */
     bool promisc;   /* wanted by the eth node before start */
     bool started;
+    bool broken;    /* (driver) its rings make no sense: it is started anew at the next chance */
+    uint32_t taken; /* (driver) bursts that came back from the transmit ring, ever */
+    struct {
+        struct timer timer;
+        uint32_t taken; /* at the last look */
+        bool busy;
+    } watch;
     bool mixed; /* not all of txq came by netdev_pass */
     uint16_t ntx;
     /* Gathered until the end of the burst: less than a burst that was sent, and what was passed. */
     struct msg *txq[2 * NETDEV_BURST];
     struct {
-        uint64_t rx, rx_bytes, rx_bad, rx_nobuf, tx, tx_bytes, tx_full, irqs, bursts, doorbells;
+        uint64_t rx, rx_bytes, rx_bad, rx_nobuf, tx, tx_bytes, tx_full, irqs, bursts, doorbells,
+            restarts;
     } stats;
 };
 
 /* A card was found. E_NOMEM: more than NETDEV_MAX. */
 MUST_CHECK status_t netdev_add(struct kernel *k, struct netdev *d);
 void netdev_flush(struct netdev *d); /* hand the gathered frames to the card */
+MUST_CHECK status_t netdev_start(struct netdev *d);
+void netdev_stop(struct netdev *d); /* all buffers come back */
+void netdev_mend(struct netdev *d); /* it is broken: stopped now, started soon */
 
 /* Hand on a frame of the burst that a card has just received, as it came: one part, all its own, of
  * a length that frames have, without flags. Consumes m. */

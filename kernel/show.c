@@ -128,9 +128,9 @@ void show_stats(struct kernel *k, struct show *out)
         show_printf(out, "%s.tx %llu\n%s.tx_bytes %llu\n%s.tx_full %llu\n", d->name,
                     ull(d->stats.tx), d->name, ull(d->stats.tx_bytes), d->name,
                     ull(d->stats.tx_full));
-        show_printf(out, "%s.irqs %llu\n%s.bursts %llu\n%s.doorbells %llu\n", d->name,
-                    ull(d->stats.irqs), d->name, ull(d->stats.bursts), d->name,
-                    ull(d->stats.doorbells));
+        show_printf(out, "%s.irqs %llu\n%s.bursts %llu\n%s.doorbells %llu\n%s.restarts %llu\n",
+                    d->name, ull(d->stats.irqs), d->name, ull(d->stats.bursts), d->name,
+                    ull(d->stats.doorbells), d->name, ull(d->stats.restarts));
     }
     show_printf(out, "uptime_ms %llu\npolls %llu\nwaits %llu\n", ull(k->now / MS), ull(k->polls),
                 ull(k->waits));

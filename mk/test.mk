@@ -4,7 +4,7 @@
 # the kernel, all modules, paths and rules, the Linux ground without its main, and every graph, as
 # graph_NAME and in the table graph_list (tests/graphs.h).
 
-LIBRARY_SRC := $(sort $(filter-out $(HOSTED_MAIN),$(HOSTED_SRC)) \
+LIBRARY_SRC := $(sort $(filter-out $(HOSTED_MAIN),$(HOSTED_SRC)) $(wildcard drivers/*.c) \
     $(wildcard modules/*/*.c paths/*.c paths/rules/*.c))
 
 build/graph/list.c: FORCE

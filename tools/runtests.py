@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VARIANTS = {"hosted": "gcc", "asan-gcc": "gcc", "asan-clang": "clang"}
-GROUPS = ("lint", "unit", "path", "conformance", "sim", "million", "system")
+GROUPS = ("lint", "unit", "drivers", "path", "conformance", "sim", "million", "system")
 TIMEOUT, TIMEOUT_LONG = 900, 6 * 3600  # seconds one program may take
 RESULT = re.compile(r"(ok|not ok|skip)\b[: ]\s*(?:\d+\s*(?:- |(?=# SKIP)))?(.*)")
 
@@ -184,7 +184,7 @@ def run_group(results, group, options):
         if not todo:
             results.add("skip", f"{group}: no tests here")
         # Unit and path tests run on a virtual clock; the others must have the machine to themselves.
-        workers = (os.cpu_count() or 2) if group in ("unit", "path") else 1
+        workers = (os.cpu_count() or 2) if group in ("unit", "drivers", "path") else 1
         with ThreadPoolExecutor(workers) as pool:
             jobs = [pool.submit(run_program, results, group, title, words, limit) for title, words in todo]
             for job in jobs:

@@ -7,6 +7,7 @@
  */
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
+#include "drivers/irq.h"
 #include "drivers/port.h"
 #include "kernel/plat.h"
 
@@ -102,6 +103,13 @@ uint64_t plat_now(struct kernel *k)
 {
     (void)k;
     return (uint64_t)((product_t)(rdtsc() - timer.start) * timer.ns_per_tick >> 32);
+}
+
+void delay_us(uint32_t us)
+{
+    uint64_t until = plat_now(&ground_kernel) + (uint64_t)us * US;
+    while (plat_now(&ground_kernel) < until)
+        cpu_pause();
 }
 
 /* An alarm that rings earlier is left alone: the caller comes back, and most waits are ended by a
