@@ -31,7 +31,7 @@ help:
 	@echo "make gdb               boot GRAPH and wait for a debugger"
 	@echo "make lint              who includes whom, formatting, licence lines, cppcheck"
 	@echo "make format            lay out every C file as lint wants it"
-	@echo "make bench             the measurements of bench/"
+	@echo "make bench             what it costs, beside Linux and beside the paper; QUICK=1 for some minutes"
 	@echo "make coverage          which branches of the network code the fast tests take, by file"
 	@echo "make asan              the Linux program with sanitizers, by gcc and by clang"
 	@echo "make deps              install every package that any of this needs"
@@ -68,15 +68,11 @@ lint:
 	@tools/deps.sh lint
 	@$(PYTHON) tools/lint.py
 
+# All rows, at most an hour; QUICK=1: six of them in some minutes.
 bench:
-	@tools/deps.sh build lab
+	@tools/deps.sh build lab bench
 	@$(MAKE) --no-print-directory image GRAPH=all
-	@status=0; for b in $(wildcard bench/*.py); do \
-	    test ! -x $$b || { echo "== $$b"; $(PYTHON) $$b || status=1; }; done; exit $$status
-
-coverage:
-	@tools/deps.sh build test
-	@$(PYTHON) tools/coverage.py
+	@$(PYTHON) bench/run.py $(if $(QUICK),--quick)
 
 format:
 	@tools/deps.sh lint

@@ -21,33 +21,41 @@ from measure import ROOT, LabError, build, cores
 from laboratory import guest
 
 PROMPT = b"\ntowpath> "
-COUNTER = "Q"
+COUNTER = "4Q"  # instructions, loads, stores, device accesses
+CABLE = "cable"  # no guest: the two halves of the crowd, back to back
 
 
 class Crowd:
-    def __init__(self, graph, nic="e1000", conns=1000, settings=None, mem=512, count=True, icount=False, hot=False):
+    def __init__(self, graph, nic="e1000", conns=1000, settings=None, mem=512, count=True, icount=False, hot=False,
+                 extra=False):
         self.graph = graph
+        self.linux = graph.removeprefix("linux-") if graph.startswith("linux-") else None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="towpath-crowd-"))
         self.counter = self.folder / "counters" if count else None
         self.hot = self.folder / "hot" if hot else None
-        self.router = graph == "router"
+        self.extra = ",mem=on,io=on" if extra else ""
+        flat = graph in ("bridge", CABLE)
+        routes = flat or graph in ("router", "linux-router", "linux-filter")
+        mode = ["flat"] if flat else ["classical"] if self.linux and not routes else []
         peers = build("peers", "bench/peers.c", "-I", str(ROOT),
                       *(str(ROOT / f"tests/million/{f}.c") for f in ("crowd", "crowdlink", "crowdwire")))
-        service = "10.0.2.2" if self.router else "10.0.1.1"
+        service = "10.0.2.2" if routes else "10.0.1.1"
         pins = cores()
         end = ["taskset", "-c", ",".join(map(str, pins[1]))] if pins else []
         box = ["taskset", "-c", ",".join(map(str, pins[0]))] if pins else []
-        sockets = [str(self.folder / f"net{i}") for i in range(2)]
+        sockets = ["-", "-"] if graph == CABLE else [str(self.folder / f"net{i}") for i in range(2)]
         self.qemu = self.peers = None
         try:
-            self.peers = subprocess.Popen([*end, str(peers), *sockets, str(conns), service], text=True,
+            self.peers = subprocess.Popen([*end, str(peers), *sockets, str(conns), service, *mode], text=True,
                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             if self.peers.stdout.readline() != "ready\n":
                 raise LabError("the peers do not start")
+            if graph == CABLE:
+                return
             self.qemu = subprocess.Popen(box + self.words(graph, nic, settings or {}, mem, icount, sockets),
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self.text = b""
-            self.log = self.until(b"ready\n", 60)
+            self.log = self.until(b"ready\n", 300 if self.linux else 60)
         except BaseException:
             self.end()
             raise
@@ -56,18 +64,26 @@ class Crowd:
         words = [shutil.which("qemu-system-x86_64") or "qemu-system-x86_64", "-nodefaults", "-machine", "pc",
                  "-cpu", "max", "-m", str(mem), "-display", "none", "-no-reboot",
                  "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-                 "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-kernel", str(guest.image_path(graph, False))]
-        if settings:
-            words += ["-append", " ".join(f"{k}={v}" for k, v in settings.items())]
+                 "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+        words += self.system(graph, " ".join(f"{k}={v}" for k, v in settings.items()))
         for i, path in enumerate(sockets):
             words += ["-netdev", f"stream,id=net{i},server=off,addr.type=unix,addr.path={path}",
                       "-device", f"{guest.NICS[nic]},netdev=net{i},mac={guest.MACS[i]},addr={3 + i},romfile="]
         if self.counter:
             plugin = build("count.so", "bench/plugin/count.c", "-fPIC", "-shared", "-fvisibility=hidden")
-            words += ["-plugin", f"{plugin},out={self.counter}" + (f",hot={self.hot}" if self.hot else "")]
+            words += ["-plugin", f"{plugin},out={self.counter}{self.extra}" + (f",hot={self.hot}" if self.hot else "")]
         if icount:  # the TSC then counts nanoseconds of a machine that takes one for each instruction
             words += ["-icount", "shift=0"]
         return words
+
+    def system(self, graph, settings):
+        """What QEMU boots: one of our images, or the Linux of bench/linux."""
+        if not self.linux:
+            return ["-kernel", str(guest.image_path(graph, False)), "-append", settings]
+        subprocess.run([str(ROOT / "bench/linux/make.py")], check=True, stdout=subprocess.DEVNULL)
+        made = ROOT / "build/bench/linux"
+        return ["-kernel", str(made / "vmlinuz"), "-initrd", str(made / "initrd"), "-append",
+                f"console=ttyS0 quiet mitigations=off random.trust_cpu=on row={self.linux} {settings}"]
 
     def __enter__(self):
         return self
@@ -130,8 +146,12 @@ class Crowd:
     def close(self, first, n, width=64):
         return self.work("close", first, n, width)
 
+    def counts(self):
+        """What the guest has executed so far: instructions, and with `extra` loads, stores and device accesses."""
+        return struct.unpack_from(COUNTER, self.counter.read_bytes())
+
     def instructions(self):
-        return struct.unpack_from(COUNTER, self.counter.read_bytes())[0]
+        return self.counts()[0]
 
     def quit(self):
         """Stops the guest, which checks its accounts; its last words."""

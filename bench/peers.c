@@ -4,9 +4,11 @@
  * over two Unix sockets without losing any, so no privilege is needed and nothing is dropped but by
  * the guest. Built and started by bench/guest.py.
  *
- *     peers CLIENT-SOCKET SERVER-SOCKET CONNS SERVICE [classical]
+ *     peers CLIENT-SOCKET SERVER-SOCKET CONNS SERVICE [classical | flat]
  *
- * Listens on both sockets, says `ready`, waits for QEMU, then takes commands from standard input:
+ * classical: the server sees the forwarder's address. flat: both ends are on one network, for a
+ * bridge; and with `-` for both sockets on one cable, nothing between them. Listens on both
+ * sockets, says `ready`, waits for QEMU, then takes commands from standard input:
  *
  *     open FIRST N WIDTH SIZE             the words are those of struct crowd_work
  *     data FIRST N COUNT WIDTH SIZE ACK
@@ -60,14 +62,32 @@ static int listen_at(const char *path)
     return fd;
 }
 
-static void take(struct wire *w, int listening)
+static void wire_init(int end, int fd)
 {
     int room = 1 << 20;
-    w->fd = accept(listening, NULL, NULL);
-    if (w->fd < 0 || fcntl(w->fd, F_SETFL, O_NONBLOCK) < 0)
-        fail("accept");
-    (void)setsockopt(w->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    close(listening);
+    wires[end].side = (enum crowd_side)end;
+    wires[end].fd = fd;
+    if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        fail("a socket");
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+}
+
+/* Waits for QEMU at both sockets; or joins the ends by a cable. */
+static void connect_wires(char *const path[2])
+{
+    int fd[2], listening[2];
+    bool cable = strcmp(path[0], "-") == 0;
+    if (cable && socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0)
+        fail("socketpair");
+    for (int i = 0; !cable && i < 2; i++)
+        listening[i] = listen_at(path[i]);
+    printf("ready\n");
+    fflush(stdout);
+    for (int i = 0; i < 2; i++) {
+        wire_init(i, cable ? fd[i] : accept(listening[i], NULL, NULL));
+        if (!cable)
+            close(listening[i]);
+    }
 }
 
 static bool wire_read(struct wire *w)
@@ -194,7 +214,10 @@ static void command(const char *line)
 int main(int argc, char **argv)
 {
     struct in_addr service;
-    if (argc < 5 || argc > 6 || inet_pton(AF_INET, argv[4], &service) != 1) {
+    bool classical = argc == 6 && strcmp(argv[5], "classical") == 0;
+    bool flat = argc == 6 && strcmp(argv[5], "flat") == 0;
+    if (argc < 5 || argc > 6 || inet_pton(AF_INET, argv[4], &service) != 1 ||
+        (argc == 6 && !classical && !flat)) {
         fprintf(stderr, "usage: see the head of bench/peers.c\n");
         return 1;
     }
@@ -203,15 +226,13 @@ int main(int argc, char **argv)
                               .service = ntohl(service.s_addr),
                               .server = 0x0a000202,
                               .port = 8080,
-                              .classical = argc == 6};
-    crowd = crowd_make(&conf);
-    int listening[2] = {listen_at(argv[1]), listen_at(argv[2])};
-    printf("ready\n");
-    fflush(stdout);
-    for (int i = 0; i < 2; i++) {
-        wires[i].side = (enum crowd_side)i;
-        take(&wires[i], listening[i]);
+                              .classical = classical};
+    if (flat) { /* each end is the other's next hop */
+        conf.gateway[0] = conf.server;
+        conf.gateway[1] = 0x0a000110;
     }
+    crowd = crowd_make(&conf);
+    connect_wires(argv + 1);
     for (;;) {
         char line[128];
         bool typed;

@@ -9,50 +9,26 @@ Prints `ok NAME` or `not ok NAME: why` for the gates (R-SPL-22), and the paper's
 """
 
 import argparse
-import statistics
 import sys
 
-from guest import Crowd
+from cost import per_segment
 from measure import LabError
+from rows import ROWS, SIZES, title
 
-CONNS, TURNS = 96, 5
-SIZES = (1, 1460)
-TRANSPARENT = {"plug.transparent": "on"}
+NAMES = ("2-path", "1-path", "fwd", "ipfwd", "router")
 # What is held, and what is wanted and not reached yet (docs/RESULTS.md says where it goes).
 NEAR = 30  # what the size of the bursts makes of a turn of the main loop, and a sum verified now and then
 RATIO = (1.20, 1.10)
-MOST = {"IP/FWD": (275, 250), "1-path": (4700, 4000)}
-# name: graph, settings, stages that `show paths` must print, the paper's speed-up for 1 and 1460 bytes
-ROWS = {
-    "2-path": ("firewall-2path", TRANSPARENT, "eth0 ip tcp proxy", (1.0, 1.0)),
-    "1-path": ("firewall", {**TRANSPARENT, "fwd.splice": "off"}, "eth0 ip tcp proxy tcp ip eth1", (1.04, 1.03)),
-    "FWD": ("firewall", {**TRANSPARENT, "fwd.merge": "off"}, "eth0 ip fwd ip eth1", (1.76, 2.56)),
-    "IP/FWD": ("firewall", TRANSPARENT, "eth0 ipfwd eth1", (2.85, 4.21)),
-    "router": ("router", {}, "eth0 ip eth1", (3.06, 4.51)),
-}
+MOST = {"ipfwd": (275, 250), "1-path": (4700, 4000)}
 
 
 def measure(name, nic, exchanges):
     """{size: instructions per segment}"""
-    graph, settings, stages, _ = ROWS[name]
-    found = {}
-    with Crowd(graph, nic, conns=CONNS, settings=settings) as c:
-        c.open(0, CONNS, 32, 64)
-        for size in SIZES:
-            c.data(0, CONNS, 4 * CONNS, CONNS, size)
-            turns = []
-            for _ in range(TURNS):
-                before = c.instructions()
-                done = c.data(0, CONNS, exchanges, CONNS, size)
-                turns.append((c.instructions() - before) / (2 * done["finished"]))
-            found[size] = statistics.median(turns)
-            print(f"{name:7} {nic:7} {size:4} bytes {found[size]:8.1f} instructions/segment"
-                  f"   ({min(turns):.0f} to {max(turns):.0f} in {TURNS} turns of {exchanges})", flush=True)
-        shapes = c.command("show paths")
-        if sum(line.split(None, 2)[2] == stages for line in shapes.splitlines()
-               if line.startswith("path ")) < (CONNS if graph != "router" else 1):
-            raise LabError(f"its paths are not `{stages}`")
-    return found
+    found = per_segment(name, nic, SIZES, exchanges)
+    for size, m in found.items():
+        print(f"{name:7} {nic:7} {size:4} bytes {m['median']:8.1f} instructions/segment"
+              f"   ({m['min']:.0f} to {m['max']:.0f} in {m['turns']} turns of {exchanges})", flush=True)
+    return {size: m["median"] for size, m in found.items()}
 
 
 def gate(name, good, why):
@@ -62,21 +38,21 @@ def gate(name, good, why):
 
 def gates(cost):
     failed = 0
-    for row in ("FWD", "IP/FWD"):
+    for row in ("fwd", "ipfwd"):
         if row in cost:
             small, large = (cost[row][size] for size in SIZES)
-            near, or_near = (NEAR, f" or {NEAR} instructions") if row == "IP/FWD" else (0, "")
-            failed += gate(f"R-SPL-22 {row} costs the same for 1 and 1460 bytes within 5 %{or_near}",
+            near, or_near = (NEAR, f" or {NEAR} instructions") if row == "ipfwd" else (0, "")
+            failed += gate(f"R-SPL-22 {title(row)} costs the same for 1 and 1460 bytes within 5 %{or_near}",
                            abs(small - large) <= max(0.05 * large, near), f"{small:.1f} and {large:.1f}")
-    if "IP/FWD" in cost and "router" in cost:
+    if "ipfwd" in cost and "router" in cost:
         for size in SIZES:
-            mine, floor = cost["IP/FWD"][size], cost["router"][size]
+            mine, floor = cost["ipfwd"][size], cost["router"][size]
             failed += gate(f"R-SPL-22 IP/FWD costs at most {RATIO[0]} of the router with {size} bytes (aim {RATIO[1]})",
                            mine <= RATIO[0] * floor, f"{mine:.1f} against {floor:.1f}")
     for row, (most, aim) in MOST.items():
         if row in cost:
             worst = max(cost[row].values())
-            failed += gate(f"R-SPL-22 {row} takes at most {most} instructions a segment (aim {aim})", worst <= most,
+            failed += gate(f"R-SPL-22 {title(row)} takes at most {most} instructions a segment (aim {aim})", worst <= most,
                            f"{worst:.1f}")
     return failed
 
@@ -84,13 +60,13 @@ def gates(cost):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--nic", action="append", help="e1000 e1000e tulip virtio (default: e1000)")
-    p.add_argument("--row", action="append", choices=list(ROWS), help="default: all")
+    p.add_argument("--row", action="append", choices=NAMES, help="default: all")
     p.add_argument("--exchanges", type=int, default=20000, metavar="N", help="in a turn (default: 20000)")
     args = p.parse_args()
     failed = 0
     for nic in args.nic or ["e1000"]:
         cost = {}
-        for name in args.row or ROWS:
+        for name in args.row or NAMES:
             try:
                 cost[name] = measure(name, nic, args.exchanges)
             except LabError as e:
@@ -99,8 +75,9 @@ def main():
             failed += gates(cost)
         for name in cost if "2-path" in cost else ():
             ours = [cost["2-path"][size] / cost[name][size] for size in SIZES]
+            theirs = [a / b for a, b in zip(ROWS["2-path"].paper, ROWS[name].paper)]
             print(f"{name:7} {nic:7} speed-up against 2-path: {ours[0]:.2f} and {ours[1]:.2f} (the paper: "
-                  f"{ROWS[name][3][0]:.2f} and {ROWS[name][3][1]:.2f})")
+                  f"{theirs[0]:.2f} and {theirs[1]:.2f})")
     return 1 if failed else 0
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Finds which Debian packages a piece of work needs and does not have, says so, and installs them as
 # root or through sudo. When nothing is missing it says nothing and touches no network.
-# usage: tools/deps.sh GROUP...   with groups build lab test lint iso show
+# usage: tools/deps.sh GROUP...   with groups build lab test lint iso show bench
 # It is the first thing a newcomer runs, so it needs nothing but a POSIX shell and dpkg.
 set -eu
 
@@ -15,7 +15,8 @@ packages() {
     lint)  echo python3 clang-format cppcheck ;;
     iso)   echo grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ;;
     show)  echo graphviz ;;
-    *)     echo "deps.sh: unknown group $1; expected build lab test lint iso show" >&2; return 2 ;;
+    bench) echo cpio kmod busybox-static nftables haproxy libbpf-dev libelf-dev zlib1g-dev clang python3-matplotlib ;;
+    *)     echo "deps.sh: unknown group $1; expected build lab test lint iso show bench" >&2; return 2 ;;
     esac
 }
 

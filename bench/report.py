@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""build/bench/report.md from results.json: each table beside the paper's, and what must hold. Nothing is measured here."""
+
+import plots
+from guest import CABLE
+from rows import ROWS, SIZES, is_linux, title
+
+# key: what it says, the paper's value, what is to be reached
+GOALS = {
+    "router_insns": ("IP router, instructions a segment, 1 byte", None, ("<=", 250)),
+    "ipfwd_insns": ("IP/FWD, instructions a segment, 1 byte", None, ("<=", 250)),
+    "ipfwd_over_router": ("IP/FWD : IP router", 1.07, ("<=", 1.10)),
+    "fwd_over_router": ("FWD : IP router", 1.74, ("<=", 1.75)),
+    "1path_insns": ("1-path, instructions a segment, 1460 bytes", None, ("<=", 4000)),
+    "2path_over_ipfwd_1": ("2-path : IP/FWD, 1 byte", 2.85, None),
+    "2path_over_ipfwd_1460": ("2-path : IP/FWD, 1460 bytes", 4.21, None),
+    "ipfwd_insns_loaded": ("IP/FWD, whole guest under load", None, ("<=", 300)),
+    "linux_router_over_ipfwd": ("Linux IP router : IP/FWD, whole guest under load", 1.06, (">=", 11)),
+    "linux_pluggw_over_ipfwd": ("Linux plug-gw : IP/FWD, whole guest", 3.5, (">=", 40)),
+    "haproxy_over_ipfwd": ("HAProxy with splice : IP/FWD, whole guest", None, (">=", 40)),
+    "1path_over_haproxy": ("1-path : HAProxy, whole guest", 0.8, ("<=", 0.2)),
+}
+
+def insns(data, row, size, nic=None):
+    try:
+        return data["rows"][row][nic or data["nic"]]["instructions"][size]["median"]
+    except KeyError:
+        return None
+
+
+def between(data, row):
+    """From ring to ring: what the parts of the tree take together."""
+    parts = data["rows"].get(row, {}).get(data["nic"], {}).get("parts")
+    return sum(parts.values()) if parts else None
+
+
+def over(a, b):
+    return a / b if a and b else None
+
+
+def ratios(data):
+    def of(row, size=1):
+        return insns(data, row, size)
+
+    found = {
+        "router_insns": between(data, "router"), "ipfwd_insns": between(data, "ipfwd"),
+        "ipfwd_over_router": over(of("ipfwd"), of("router")), "fwd_over_router": over(of("fwd"), of("router")),
+        "1path_insns": of("1-path", 1460), "2path_over_ipfwd_1": over(of("2-path"), of("ipfwd")),
+        "2path_over_ipfwd_1460": over(of("2-path", 1460), of("ipfwd", 1460)), "ipfwd_insns_loaded": of("ipfwd"),
+        "linux_router_over_ipfwd": over(of("linux-router"), of("ipfwd")),
+        "linux_pluggw_over_ipfwd": over(of("linux-plug-gw"), of("ipfwd")),
+        "haproxy_over_ipfwd": over(of("linux-haproxy-splice"), of("ipfwd")),
+        "1path_over_haproxy": over(of("1-path"), of("linux-haproxy") or of("linux-haproxy-splice")),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def segment_us(data, row, size):
+    """The paper's figure (5.2.1): half of a round trip, without the hosts' and the wire's part; None: not measured."""
+    def half(name):
+        return data["rows"][name][data["nic"]]["microseconds"][size]["median"] / 2
+    try:
+        return half(row) - half(CABLE) - (half("bridge") - half(CABLE))
+    except KeyError:
+        return None
+
+
+def cell(value, form="{:,.0f}"):
+    return "-" if value is None else form.format(value)
+
+
+def table2(data, out):
+    out.append("## Table 2: what a segment costs\n")
+    out.append("Guest instructions, the whole guest counted, segments in bursts; speed-up against the 2-path proxy, and the paper's")
+    out.append("microseconds on a 200 MHz Pentium Pro with the speed-up it had against its own (Linux rows: against its plug-gw).\n")
+    out.append("| configuration | 1 byte | speed-up | 1460 bytes | speed-up | paper: 1 byte | speed-up | 1460 bytes | speed-up |")
+    out.append("|---|---|---|---|---|---|---|---|---|")
+    for row in ROWS:
+        base = "linux-plug-gw" if is_linux(row) else "2-path"
+        words = []
+        for i, size in enumerate(SIZES):
+            words += [cell(insns(data, row, size)), cell(over(insns(data, base, size), insns(data, row, size)), "{:.2f}")]
+        for i in range(2):
+            mine, theirs = ROWS[row].paper, ROWS[base].paper
+            words += [cell(mine and mine[i], "{:.1f}"), cell(mine and theirs[i] / mine[i], "{:.2f}")]
+        out.append(f"| {title(row)} | " + " | ".join(words) + " |")
+
+
+def details(data, out):
+    out.append("\n## Loads, stores, device accesses a segment\n")
+    out.append("| configuration | size | loads | stores | device accesses | spread of the turns |\n|---|---|---|---|---|---|")
+    for row in ROWS:
+        for size in SIZES:
+            m = data["rows"].get(row, {}).get(data["nic"], {}).get("instructions", {}).get(size)
+            if m:
+                out.append(f"| {title(row)} | {size} | {cell(m.get('loads'))} | {cell(m.get('stores'))} | "
+                           f"{cell(m.get('io'), '{:.2f}')} | {m['min']:,.0f} to {m['max']:,.0f} |")
+    out.append("\n## Where a segment's instructions are, 1 byte, by part of the tree\n")
+    for row in ROWS:
+        parts = data["rows"].get(row, {}).get(data["nic"], {}).get("parts")
+        if parts:
+            out.append(f"- {title(row)}: " + ", ".join(f"{part} {n:.0f}" for part, n in parts.items() if n >= 1))
+
+
+def method(data, out):
+    out.append("\n## The paper's method: microseconds a segment, one exchange at a time\n")
+    out.append("Half a round trip, minus back-to-back, minus the cards' latency (taken from the bridge). Under emulation only the")
+    out.append("ratios mean something, and with other work on the machine not even those.\n")
+    out.append("| configuration | 1 byte | 1460 bytes | round trips |\n|---|---|---|---|")
+    for row in (CABLE, *ROWS):
+        m = data["rows"].get(row, {}).get(data["nic"], {}).get("microseconds")
+        if m:
+            trips = ", ".join(f"{v['median']:.0f} ({v['min']:.0f} to {v['max']:.0f})" for v in m.values())
+            cells = [cell(segment_us(data, row, size) if row != CABLE else None, "{:.1f}") for size in SIZES]
+            out.append(f"| {title(row) if row in ROWS else 'back to back'} | {cells[0]} | {cells[1]} | {trips} |")
+
+
+def cards(data, out):
+    names = sorted({nic for row in data["rows"].values() for nic in row if nic != data["nic"]})
+    if not names:
+        return
+    out.append("\n## Other cards: instructions a segment, 1 byte and 1460 bytes\n")
+    out.append("| configuration | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    for row in ROWS:
+        words = [", ".join(cell(insns(data, row, size, nic)) for size in SIZES) for nic in names]
+        out.append(f"| {title(row)} | " + " | ".join(words) + " |")
+
+
+def goals(data, out):
+    out.append("\n## What is to be reached\n")
+    out.append("| key | what | here | paper | wanted |\n|---|---|---|---|---|")
+    for key, (what, paper, wanted) in GOALS.items():
+        value = data["ratios"].get(key)
+        held = "" if value is None or not wanted else \
+            " held" if (value <= wanted[1] if wanted[0] == "<=" else value >= wanted[1]) else " **missed**"
+        aim = f"{wanted[0]} {wanted[1]}{held}" if wanted else "reported"
+        form = "{:,.0f}" if "insns" in key else "{:.2f}"
+        out.append(f"| `{key}` | {what} | {cell(value, form) if value is not None else 'not measured'} | {cell(paper, '{}')} | {aim} |")
+
+
+def write(data, folder):
+    data = {**data, "rows": {row: {nic: {what: numbered(v) for what, v in m.items()} for nic, m in cards_.items()}
+                             for row, cards_ in data["rows"].items()}}
+    out = ["# What it costs: Towpath beside Linux and beside the paper\n",
+           f"{data['date']}, commit {data['commit']}{' with changes' if data['changed'] else ''}; {data['qemu']}; {data['host']}, "
+           f"load {data['load']:.1f} at the start; {data['compiler']}; guest Linux {data['linux']}; card {data['nic']}; "
+           f"{data['pinning']}.\n"]
+    table2(data, out)
+    out += ["", *(f"![{what}]({name})" for name, what in plots.draw(data, folder))]
+    goals(data, out)
+    method(data, out)
+    details(data, out)
+    cards(data, out)
+    if data["missing"]:
+        out.append("\n## Not measured\n")
+        out += [f"- {m['row']} on {m['nic']}, {m['what']}: {m['why']}" for m in data["missing"]]
+    (folder / "report.md").write_text("\n".join(out) + "\n")
+
+
+def numbered(found):
+    """Sizes are numbers again after a trip through JSON."""
+    return {int(k) if isinstance(k, str) and k.isdigit() else k: v for k, v in found.items()}
