@@ -57,6 +57,8 @@ static status_t ip_route_to(struct node *n, const struct netaddr *to, struct rou
     const struct ip_node *ip = n->state;
     if (to->family != ADDR_IP4)
         return E_INVAL;
+    if (!ip_is_host(netaddr_to_ip4(to)) || ip_is_broadcast(ip, netaddr_to_ip4(to)))
+        return E_INVAL; /* nobody to talk to: RFC 9293 MUST-46 */
     const struct ip_route *r = route_find(ip, netaddr_to_ip4(to));
     if (!r)
         return E_NOENT;

@@ -186,8 +186,8 @@ static void rest_of_segment(struct tcb *c, struct msg *m, struct segment *g)
 /* RFC 9293: RCV.WND of zero takes no bytes, but valid acknowledgements. */
 static bool zero_window_probe(const struct tcb *c, const struct segment *g)
 {
-    return c->rcv_adv == c->rcv_nxt && g->seq == c->rcv_nxt && !(g->flags & (TCP_RST | TCP_SYN)) &&
-           segment_space(g);
+    return c->rcv_adv == c->rcv_nxt && g->seq == c->rcv_nxt && segment_space(g) &&
+           (g->flags & (TCP_RST | TCP_SYN | TCP_ACK)) == TCP_ACK;
 }
 
 /* In SYN-RECEIVED the peer's SYN again, alone (our answer was lost) or with ACK (simultaneous open,

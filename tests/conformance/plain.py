@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 from rfc9293 import Segment, arrives
-from states import STATES, reach
+from states import SMALL, STATES, reach
 
 # name: flags, bytes
 KINDS = {
@@ -21,6 +21,8 @@ UNKNOWN = ("CLOSED", "LISTEN", "SYN-SENT")  # nothing has been received: places 
 def seq_places(t):
     if t.state in UNKNOWN:
         return {"0": 0, "5000": 5000}
+    if t.rcv_wnd == 0:
+        return {"RCV.NXT-200": t.rcv_nxt - 200, "RCV.NXT-1": t.rcv_nxt - 1, "RCV.NXT": t.rcv_nxt, "RCV.NXT+100": t.rcv_nxt + 100}
     return {"RCV.NXT-200": t.rcv_nxt - 200, "RCV.NXT-1": t.rcv_nxt - 1, "RCV.NXT": t.rcv_nxt,
             "RCV.NXT+100": t.rcv_nxt + 100, "the window's last number": t.rcv_nxt + t.rcv_wnd - 1,
             "the window's right edge": t.rcv_nxt + t.rcv_wnd}
@@ -69,13 +71,13 @@ def cases():
             if c is None:
                 continue
             for name, g in segments(c.s):
-                yield script(reach(state, role), name, g)
+                yield script(state, reach(state, role), name, g)
 
 
-def script(c, name, g):
+def script(state, c, name, g):
     before, v = c.s, arrives(c.s, g)
     clause = v.clause if v.clause.startswith("RFC") else "RFC 9293 " + v.clause
-    title = f"{clause}: {before.state} ({c.role}), {name}: {v.says}"
+    title = f"{clause}: {state} ({c.role}), {name}: {v.says}"
     if before.state == "CLOSED":
         closed_port(c, g, v)
         return title, "", c.lines
@@ -87,7 +89,7 @@ def script(c, name, g):
     for counter in COUNTERS:
         c.say(f"expect drop {counter} {int(v.drop == counter)}")
     ends(c, before, v, other)
-    return title, "tcp.rtomin=1s", c.lines
+    return title, f"tcp.rtomin=1s {SMALL.get(state, '')}".strip(), c.lines
 
 
 def closed_port(c, g, v):

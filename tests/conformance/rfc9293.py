@@ -124,6 +124,11 @@ def others(t, g):
             return verdict(t, "R-BAD-42 for " + here("first"), "SYN+ACK again", answers=[("S.", t.iss, t.rcv_nxt)])
         if not t.passive:  # simultaneous open: figure 8
             return others(t, replace(g, flags=g.flags.replace("S", ""), seq=g.seq + 1))
+    probe = t.rcv_wnd == 0 and g.acks and not g.syn and not g.rst and g.seq == t.rcv_nxt and g.space
+    if probe:  # the allowance for a closed window: the ACK counts, bytes and FIN do not
+        v = acknowledges(t, replace(g, flags=g.flags.replace("F", ""), len=0), here, ack)
+        v.answers, v.says = [ack], "ACK"
+        return v
     if not acceptable(t, g):
         if g.rst:
             return verdict(t, here("first"), "silence", "tcp.seq")

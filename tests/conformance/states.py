@@ -28,11 +28,11 @@ class Case:
     def name(self, who):
         return self.role if who == "S" else {"client": "server", "server": "client"}[self.role]
 
-    def sends(self, who, flags, seq, ack=None, n=0, more=""):
+    def sends(self, who, flags, seq, ack=None, n=0, more="", window=WINDOW):
         name, seq = self.name(who), seq % MODULUS
         acks = "" if ack is None else f" ack={ack % MODULUS}"
         plain = flags.replace(".", "") or ("." if acks else "-")
-        self.say(f"{name} > tcp {self._ports(name, False)} {plain} {seq}:{(seq + n) % MODULUS}({n}){acks} win={WINDOW}{more}")
+        self.say(f"{name} > tcp {self._ports(name, False)} {plain} {seq}:{(seq + n) % MODULUS}({n}){acks} win={window}{more}")
 
     def hears(self, who, flags, seq, ack=None, n=0, soon=False, more=""):
         name, seq = self.name(who), seq % MODULUS
@@ -59,6 +59,8 @@ def opened(c, until=None, window=65535):
     if until == "SYN-RECEIVED":
         return
     c.sends(client, ".", 1, 1)
+    if until == "ESTABLISHED":
+        return
     for a, b in (("S", "O"), ("O", "S")):
         c.sends(a, "P.", 1, 1 if a == "S" else 101, n=100)
         c.hears(b, ".", 1, n=100)
@@ -82,7 +84,8 @@ def fin(c, who, ack=True):
 
 def reach(state, role):
     """A Case whose connection is in that state; None: this role has no such state."""
-    c = Case(role, [], Tcb(state, role == "client", max_wnd=WINDOW), Tcb("CLOSED", role != "client", max_wnd=WINDOW))
+    c = Case(role, [], Tcb("", role == "client", max_wnd=WINDOW), Tcb("CLOSED", role != "client", max_wnd=WINDOW))
+    c.s.state = state
     if state == "CLOSED":
         return c
     if state == "LISTEN":
@@ -99,12 +102,15 @@ def reach(state, role):
         c.s.rcv_nxt = c.s.snd_nxt = 1
         c.o = replace(c.s, state="ESTABLISHED" if role == "client" else "SYN-RECEIVED")
         return c
-    opened(c)
+    if state in SMALL:
+        opened(c, "ESTABLISHED", window=4096)
+    else:
+        opened(c)
     for t in (c.s, c.o):
-        t.rcv_nxt = t.snd_una = t.snd_nxt = 101
+        t.rcv_nxt = t.snd_una = t.snd_nxt = 1 if state in SMALL else 101
         t.state = "ESTABLISHED"
     PATHS[state](c)
-    c.s.state = state
+    c.s.state = state.split(",")[0]
     return c
 
 
@@ -141,6 +147,17 @@ def _time_wait(c):
     c.o.state = "CLOSED"
 
 
-PATHS = {"ESTABLISHED": lambda c: None, "FIN-WAIT-1": _fin_wait_1, "FIN-WAIT-2": _fin_wait_2,
+def _zero_window(c):
+    """O takes nothing, and S sends what then fits on the way."""
+    c.sends("O", ".", 1, 1, window=0)
+    for at, room in ((1, 4096), (2049, 4096), (4097, 2048), (6145, 0)):
+        c.sends("S", ".", at, 1, n=1024)
+        c.sends("S", ".", at + 1024, 1, n=1024)
+        c.hears("S", ".", 1, at + 2048, more=f" win={room}")
+    c.s.rcv_nxt, c.s.rcv_wnd = 8193, 0
+
+
+SMALL = {"ESTABLISHED, RCV.WND 0": "tcp.rcvbuf=4k tcp.sndbuf=4k"}  # settings that a state needs
+PATHS = {"ESTABLISHED": lambda c: None, "ESTABLISHED, RCV.WND 0": _zero_window, "FIN-WAIT-1": _fin_wait_1, "FIN-WAIT-2": _fin_wait_2,
          "CLOSE-WAIT": _close_wait, "CLOSING": _closing, "LAST-ACK": _last_ack, "TIME-WAIT": _time_wait}
 STATES = ("CLOSED", "LISTEN", "SYN-SENT", "SYN-RECEIVED", *PATHS)
