@@ -91,6 +91,7 @@ status_t flow_table_init(struct kernel *k, uint32_t limit)
     *t = (struct flow_table){.limit = limit, .nslots = SLOTS_FIRST};
     t->slots = pool_alloc(&k->pool, (SLOTS_FIRST + 1) * sizeof *t->slots);
     seed_draw(k);
+    t->source_seed = plat_random(k);
     return t->slots && chunk_add(k) ? OK : E_NOMEM;
 }
 
@@ -155,6 +156,18 @@ static void table_rekey(struct kernel *k)
     }
 }
 
+uint32_t *flow_source(struct flow_table *t, uint32_t src)
+{
+    return &t->of_source[(src ^ t->source_seed) * (t->source_seed | 1) >> 52];
+}
+
+/* n is 1 or -1. */
+static void source_count(struct flow_table *t, struct flow_key key, int n)
+{
+    if (key.w[1] >> 56 == FLOW_CONN)
+        *flow_source(t, (uint32_t)(key.w[0] >> 32)) += (uint32_t)n;
+}
+
 status_t flow_insert(struct kernel *k, struct flow_key key, struct path *p, enum dir d,
                      struct flow **out)
 {
@@ -173,6 +186,7 @@ status_t flow_insert(struct kernel *k, struct flow_key key, struct path *p, enum
     *f = (struct flow){.key = key, .path = p->id, .next = p->flow & FLOW_LINE, .dir = d == BA};
     p->flow = line;
     t->count++;
+    source_count(t, key, 1);
     uint32_t probes = slot_put(t, flow_hash(t, key), line);
     if (t->patience)
         t->patience--;
@@ -208,6 +222,7 @@ static void slot_remove(struct flow_table *t, struct flow_key key, uint32_t line
 
 static void flow_forget(struct flow_table *t, uint32_t line)
 {
+    source_count(t, flow_line(t, line)->key, -1);
     slot_remove(t, flow_line(t, line)->key, line);
     line_give(t, line);
     t->count--;

@@ -35,6 +35,7 @@ struct flow {
     uint64_t record[5];  /* of the stage that inserted it */
 };
 
+enum { FLOW_SOURCES = 4096 };    /* counters for source addresses: some share one */
 enum { FLOW_LINE = 0x7fffffff }; /* bits of a line's number */
 
 static inline struct flow_key flow_key_ip4(enum flow_kind kind, uint16_t card, uint8_t proto,
@@ -63,6 +64,8 @@ struct flow_table {
     uint32_t free;     /* first free line, linked through next */
     uint32_t rekeys;   /* how often the hash was re-keyed */
     uint32_t patience; /* insertions until it may be re-keyed again */
+    uint64_t source_seed;
+    uint32_t of_source[FLOW_SOURCES]; /* flows of connections, by who sends */
 };
 
 enum { FLOW_CHUNK = 256 };
@@ -78,6 +81,10 @@ void flow_remove_all(struct kernel *k, struct path *p);
 /* All flows of `from` are `to`'s; those of direction d stay so when `same`, else are turned round.
  */
 void flow_move(struct kernel *k, struct path *from, struct path *to, bool same);
+
+/* The counter of a source address: flows of connections that come from it, and maybe from others.
+ */
+uint32_t *flow_source(struct flow_table *t, uint32_t src);
 
 __extension__ typedef unsigned __int128 flow_product_t;
 

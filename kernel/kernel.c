@@ -24,6 +24,7 @@ status_t kernel_init(struct kernel *k, uint64_t memory)
     msg_store_init(k, buffers > 1U << 20 ? 1U << 20 : (uint32_t)buffers);
     k->paths_limit = 1024; /* until the settings are read */
     k->path_pool_limit = 1U << 20;
+    evict_init(k);
     return buffers < 64 ? E_NOMEM : OK;
 }
 
@@ -192,6 +193,7 @@ int kernel_run(struct kernel *k)
 void kernel_end(struct kernel *k)
 {
     paths_stop(k);
+    timer_cancel(k, &k->evict.t);
     graph_stop(k);
     path_reap(k);
     shapes_end(k);

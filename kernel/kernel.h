@@ -9,6 +9,7 @@
  */
 #include "kernel/classify.h"
 #include "kernel/conf.h"
+#include "kernel/evict.h"
 #include "kernel/msg.h"
 #include "kernel/netdev.h"
 #include "kernel/node.h"
@@ -83,6 +84,7 @@ struct kernel {
     uint32_t nshapes;
     uint32_t dying; /* number + 1 of the first path that waits for its end; 0: none */
     struct noted noted;
+    struct evict evict;
     struct msgq held;     /* path_hold: cb[0] path id, cb[1] direction */
     struct path *running; /* for a panic's report */
     struct sched sched;

@@ -19,6 +19,7 @@
  * later, at a moment when no path runs, but from the call on nothing is delivered any more.
  */
 #include "kernel/attrs.h"
+#include "kernel/evict.h"
 #include "kernel/msg.h"
 #include "kernel/pool.h"
 #include "kernel/types.h"
@@ -63,6 +64,10 @@ struct stage_ops {
     /* An ICMP error (m->data at its header, m->net at its IP header) about what this path sent; it
      * quotes a tuple whose answers enter in direction d. True: consumed. */
     bool (*icmp)(struct path *p, int at, enum dir d, struct msg *m);
+    /* What its connection is worth when there is no room for all (evict.h), and how it ends then,
+     * with everything else of it. Called when no path runs. */
+    void (*worth)(const struct path *p, int at, struct standing *out);
+    void (*evict)(struct path *p, int at);
     bool network; /* its messages begin at the network header (classify_again) */
     bool link;    /* its state is the struct neigh that it sends to; frames begin and end here */
     /* Between two of these. May be done as one, for what is plain: */
@@ -129,6 +134,7 @@ enum {                    /* flags */
        PATH_PLAIN = 8,    /* the operator wants it proxied: guards look at it */
        PATH_RECORDS = 16, /* inline, of a shape whose records say all (shape: records) */
        PATH_UNITS = 32,   /* not the kernel's: windows change their unit (modules/wire/forward.h) */
+       PATH_EMPTY = 64,   /* not the kernel's: has never carried a byte (modules/fwd/sweep.c) */
        PATH_AGE = 0xff00, /* not the kernel's: how long no segment came (modules/fwd/sweep.c) */
 };
 

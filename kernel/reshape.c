@@ -71,7 +71,7 @@ static void object_replace(struct path *p, struct path *q)
     status_t status = pool_join(&q->pool, &p->pool);
     (void)status;
     assert(status == OK); /* the limit is the same, and nothing was used of it */
-    q->flags |= (uint16_t)(p->flags & (PATH_PLAIN | PATH_AGE));
+    q->flags |= (uint16_t)(p->flags & (PATH_PLAIN | PATH_EMPTY | PATH_AGE));
     q->own[AB] = p->own[AB];
     q->own[BA] = p->own[BA];
     q->id = p->id;

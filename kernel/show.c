@@ -137,6 +137,16 @@ void show_stats(struct kernel *k, struct show *out)
     show_drops(k, out);
 }
 
+static void show_evicted(const struct kernel *k, struct show *out)
+{
+    static const char *const names[WORTH_BUSY] = {"stuck",       "half_open", "over",
+                                                  "half_closed", "empty",     "idle"};
+    for (int i = 0; i < WORTH_BUSY; i++)
+        show_printf(out, "evicted_%s %llu\n", names[i], ull(k->evict.evicted[i]));
+    show_printf(out, "evicted_by_time %llu\npatience_percent %llu\n", ull(k->evict.expired),
+                ull(evict_patience(k, 100)));
+}
+
 static void show_table(struct show *out, const char *of, uint64_t bytes, uint32_t live)
 {
     show_printf(out, "%s_table_bytes %llu\n%s_table_bytes_each %llu\n", of, ull(bytes), of,
@@ -160,6 +170,7 @@ void show_mem(struct kernel *k, struct show *out)
     show_printf(out, "timers %u\nshapes %u\n", k->timers.armed, k->nshapes);
     show_table(out, "path", paths_table_bytes(k), k->paths_live);
     show_table(out, "flow", flow_table_bytes(k), k->flows.count);
+    show_evicted(k, out);
 }
 
 void show_timers(struct kernel *k, struct show *out)

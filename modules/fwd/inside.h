@@ -102,6 +102,10 @@ static inline struct fwd_node *fwd_of(const struct path *p, int at)
     return fwd_node_of(p->shape->at[at].node)->state;
 }
 
+/* sweep.c: stage_ops.worth and .evict */
+void sweep_worth(const struct path *p, int at, struct standing *out);
+void sweep_evict(struct path *p, int at);
+
 /* stage.c */
 /* Rewrites the IP header in place. */
 void fwd_rewrite_ip(uint8_t *h, const struct record *r);

@@ -176,6 +176,8 @@ const struct stage_ops fwd_stage = {
     .stop = emit_resets,
     .show = show,
     .icmp = fwd_icmp,
+    .worth = sweep_worth,
+    .evict = sweep_evict,
 };
 
 const struct stage_ops ipfwd_stage = {
@@ -186,6 +188,8 @@ const struct stage_ops ipfwd_stage = {
     .stop = emit_resets,
     .show = show,
     .icmp = fwd_icmp,
+    .worth = sweep_worth,
+    .evict = sweep_evict,
     .network = true,
     .records = true,
 };

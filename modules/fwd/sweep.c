@@ -87,11 +87,38 @@ void fwd_silent(struct path *p, int at, uint64_t ns)
     p->flags = (uint16_t)((p->flags & AGE_MAX) | least(age, AGE_MAX) << AGE_SHIFT);
 }
 
+/* Its age, of which the first count may have come at once. */
+static uint64_t silent_ns(const struct fwd_node *f, uint32_t age, enum limit limit)
+{
+    return age ? ((age - 1) * (uint64_t)f->sweep.limit[limit].each + 1) * f->sweep.period : 0;
+}
+
+void sweep_worth(const struct path *p, int at, struct standing *out)
+{
+    static const char *const names[LIMITS] = {"idle", "halfidle", "rst", "waiting"};
+    static const enum worth worth[LIMITS] = {WORTH_IDLE, WORTH_HALF_CLOSED, WORTH_OVER, WORTH_OVER};
+    const struct fwd_node *f = fwd_of(p, at);
+    uint8_t a = fwd_record(p, AB)->flags, b = fwd_record(p, BA)->flags;
+    enum limit limit = judge(a, b);
+    uint32_t age = (a | b) & RECORD_SEEN ? 0 : p->flags >> AGE_SHIFT;
+    *out = (struct standing){.worth = worth[limit],
+                             .since = p->pool.k->now - silent_ns(f, age, limit),
+                             .limit = conf_number(&f->self->conf, names[limit])};
+    if (limit == LIMIT_IDLE && p->flags & PATH_EMPTY)
+        out->worth = WORTH_EMPTY;
+}
+
 static void end(struct fwd_node *f, struct path *p, int at, bool reset)
 {
     if (reset)
         emit_resets(p, at);
     f->stat[reset ? FWD_EXPIRED : FWD_CLOSED]++;
+    path_destroy(p);
+}
+
+void sweep_evict(struct path *p, int at)
+{
+    emit_resets(p, at);
     path_destroy(p);
 }
 
@@ -103,6 +130,7 @@ static void visit(struct fwd_node *f, struct path *p, int at)
     uint32_t age = p->flags >> AGE_SHIFT;
     if (either & RECORD_SEEN) {
         age = 0;
+        p->flags &= (uint16_t)~PATH_EMPTY;
         a->flags &= (uint8_t)~RECORD_SEEN;
         b->flags &= (uint8_t)~RECORD_SEEN;
     } else if (f->sweep.limit[limit].counts && age < AGE_MAX) {

@@ -132,7 +132,9 @@ static bool storage_full(const struct tcb *c, const struct msg *m)
  * acknowledgements that set buffers free must never be taken by data. */
 static bool no_place(const struct tcb *c, const struct msg *m)
 {
-    const struct kernel *k = tcb_kernel(c);
+    struct kernel *k = tcb_kernel(c);
+    if (data_pressure(k))
+        evict_starved(k);
     if (c->rcvq.head)
         return storage_full(c, m) || data_pressure(k);
     bool at_once = c->told_open && room_above(c) > 0;

@@ -76,6 +76,19 @@ static void show(const struct path *p, int at, struct show *out)
         tcb_show(tcb_from(p, at, (enum dir)d), out);
 }
 
+static void worth(const struct path *p, int at, struct standing *out)
+{
+    struct standing b;
+    tcb_worth(tcb_from(p, at, AB), out);
+    tcb_worth(tcb_from(p, at, BA), &b);
+    *out = standing_both(*out, b);
+}
+
+static void evict(struct path *p, int at)
+{
+    tcb_evict(tcb_from(p, at, AB)); /* which ends the other */
+}
+
 const struct stage_ops tcp_fwd_stage = {
     .name = "fwd",
     .deliver = {from_a, from_b},
@@ -83,6 +96,8 @@ const struct stage_ops tcp_fwd_stage = {
     .destroy = destroy,
     .stop = stop,
     .show = show,
+    .worth = worth,
+    .evict = evict,
 };
 
 void *fwd_pair(struct path *p, struct tcb *a, struct tcb *b, void *conn, void (*end)(void *))

@@ -73,6 +73,13 @@ static bool backlog_full(struct node *n, struct node *listener)
     return all >= conf_number(&n->conf, "backlog") || (ops->backlog && mine >= ops->backlog(proxy));
 }
 
+/* Of that address there are too many already. */
+static bool source_full(struct node *n, const struct segment *g)
+{
+    uint64_t most = conf_number(&n->conf, "persource");
+    return most && *flow_source(&n->k->flows, g->src) >= most;
+}
+
 static status_t open_path(struct node *n, const struct msg *m, struct tcp_syn *syn,
                           struct path **out)
 {
@@ -95,6 +102,11 @@ static status_t open_path(struct node *n, const struct msg *m, struct tcp_syn *s
 static void syn_arrives(struct node *n, struct msg *m, struct tcp_syn *syn)
 {
     struct path *p;
+    if (source_full(n, &syn->g)) {
+        msg_drop(n->k, m, DROP_CONN_LIMIT);
+        return;
+    }
+    evict_newcomer(n->k);
     if (!syn->reuse && backlog_full(n, syn->listener)) {
         if (conf_bool(&n->conf, "cookies")) {
             cookie_answer(n, &syn->g, n->k->devs[m->in_dev]->mtu);
@@ -125,6 +137,11 @@ static void syn_arrives(struct node *n, struct msg *m, struct tcp_syn *syn)
 static void cookie_arrives(struct node *n, struct msg *m, struct tcp_syn *syn, struct segment *g)
 {
     struct path *p;
+    if (source_full(n, g)) {
+        msg_drop(n->k, m, DROP_CONN_LIMIT);
+        return;
+    }
+    evict_newcomer(n->k);
     status_t status = open_path(n, m, syn, &p);
     if (status != OK) {
         if (status != E_NOMEM)

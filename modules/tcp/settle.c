@@ -91,6 +91,7 @@ uint64_t fwd_settle(struct path *p, void *state, struct splice_kept *out)
 {
     struct tcb *c[2] = {fwd_side(state, AB), fwd_side(state, BA)};
     uint64_t last = c[AB]->active_ns > c[BA]->active_ns ? c[AB]->active_ns : c[BA]->active_ns;
+    bool empty = tcb_is_empty(c[AB]) && tcb_is_empty(c[BA]);
     stamps_go_on(c[AB]->sp_in);
     stamps_go_on(c[BA]->sp_in);
     for (int d = AB; d <= BA; d++) {
@@ -104,6 +105,9 @@ uint64_t fwd_settle(struct path *p, void *state, struct splice_kept *out)
         out->stops[d] = s->stopping == STOPPING_KEEP;
         out->stop[d] = s->stop - s->delta;
     }
+    for (int d = AB; d <= BA && empty; d++) /* so that the next segment is the first seen */
+        record_of(c[d])->flags &= (uint8_t)~RECORD_SEEN;
+    p->flags = (uint16_t)(empty ? p->flags | PATH_EMPTY : p->flags & ~PATH_EMPTY);
     fwd_drop(p, state);
     return p->pool.k->now - last;
 }

@@ -236,6 +236,16 @@ static void show(const struct path *p, int at, struct show *out)
     tcb_show(p->state[at], out);
 }
 
+static void worth(const struct path *p, int at, struct standing *out)
+{
+    tcb_worth(p->state[at], out);
+}
+
+static void evict(struct path *p, int at)
+{
+    tcb_evict(p->state[at]);
+}
+
 const struct stage_ops *tcp_stage_of(enum dir d)
 {
     return d == AB ? &tcp_up_stage : &tcp_down_stage;
@@ -250,6 +260,8 @@ const struct stage_ops tcp_up_stage = {
     .destroy = destroy,
     .stop = stop,
     .show = show,
+    .worth = worth,
+    .evict = evict,
 };
 
 const struct stage_ops tcp_down_stage = {
@@ -261,4 +273,6 @@ const struct stage_ops tcp_down_stage = {
     .destroy = destroy,
     .stop = stop,
     .show = show,
+    .worth = worth,
+    .evict = evict,
 };

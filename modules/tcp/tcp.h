@@ -262,6 +262,11 @@ struct tcb *tcb_of_flow(struct node *n, uint32_t local, uint16_t lport, uint32_t
                         uint16_t rport);
 struct flow_key tcb_key(const struct tcb *c);
 
+/* worth.c: for stages with one connection, and for those with two */
+bool tcb_is_empty(const struct tcb *c);
+void tcb_worth(const struct tcb *c, struct standing *out);
+void tcb_evict(struct tcb *c);
+
 /* create.c: a connection comes into being */
 MUST_CHECK status_t tcp_create_stage(struct node *n, struct node *from, struct attrs *a,
                                      struct path *p, struct hop *h);
@@ -328,6 +333,7 @@ void tcp_rexmt_arm(struct tcb *c, enum timer_use use);
 void tcp_rexmt_stop(struct tcb *c);
 void tcp_delack_arm(struct tcb *c);
 void tcp_life_arm(struct tcb *c);
+uint64_t tcp_silence(const struct tcb *c); /* ns that the peer may be silent */
 /* rtt.c */
 void tcp_rtt_sample(struct tcb *c, uint64_t rtt_ns);
 void tcp_rtt_init(struct tcb *c);

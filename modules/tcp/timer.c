@@ -128,8 +128,7 @@ static void delack_fire(struct kernel *k, struct timer *t)
         tcp_send_ack(c);
 }
 
-/* How long the peer may be silent. */
-static uint64_t silence(const struct tcb *c)
+uint64_t tcp_silence(const struct tcb *c)
 {
     bool half = c->state == TCP_FIN_WAIT_2 || c->state == TCP_CLOSE_WAIT;
     return setting(c, half ? "halfidle" : "idle");
@@ -150,7 +149,7 @@ static void life_fire(struct kernel *k, struct timer *t)
     if (!tcb_alive(c))
         return;
     bool waits = c->rexmt_use != TIMER_NONE; /* for an answer: giveup is the limit then */
-    bool old = tcb_synchronised(c) ? quiet >= silence(c) && !waits
+    bool old = tcb_synchronised(c) ? quiet >= tcp_silence(c) && !waits
                                    : k->now - c->began_ns >= setting(c, "connect");
     bool mute = keep && tcb_synchronised(c) && c->probes >= setting(c, "keepcount") &&
                 quiet >= keep + c->probes * setting(c, "keepintvl");
@@ -173,7 +172,7 @@ void tcp_life_arm(struct tcb *c)
         at = c->began_ns + setting(c, "connect");
     } else {
         uint64_t keep = setting(c, "keepalive");
-        at = c->active_ns + silence(c);
+        at = c->active_ns + tcp_silence(c);
         uint64_t next = c->active_ns + keep + c->probes * setting(c, "keepintvl");
         if (keep && next < at)
             at = next;

@@ -137,14 +137,20 @@ static void await(struct duo *b, enum side s, uint8_t flags, struct tcp *got)
     fail_msg("no segment with flags %x came to host %c", flags, s == A ? 'A' : 'B');
 }
 
+static void send_syn(struct duo *b)
+{
+    uint8_t opt[40];
+    struct tcp syn = {.flags = T_SYN, .opt = opt, .seq = b->host[A].seq++};
+    syn.nopt = syn_options(b, A, opt);
+    duo_send(b, A, &syn);
+}
+
 static void open_connection(struct duo *b)
 {
     uint8_t opt[40];
-    struct tcp got, syn = {.flags = T_SYN, .opt = opt};
+    struct tcp got, syn;
     struct host *a = &b->host[A], *h = &b->host[B];
-    syn.seq = a->seq++;
-    syn.nopt = syn_options(b, A, opt);
-    duo_send(b, A, &syn);
+    send_syn(b);
     await(b, B, T_SYN, &got);
     h->peer = got.src;
     h->pport = got.sport;
@@ -169,22 +175,42 @@ static void open_connection(struct duo *b)
     net_clear(b->w);
 }
 
-struct duo *duo_make(const struct plan *plan)
+static struct duo *hosts_make(const struct plan *plan, struct net *w, uint16_t port)
 {
     struct duo *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->plan = plan;
-    b->w = net_make("firewall", 2, plan->cmdline);
+    b->w = w;
     b->host[A] = (struct host){.addr = CLIENT,
                                .peer = BOX,
-                               .port = 40000,
+                               .port = port,
                                .pport = 8080,
                                .seq = 0xffffff00, /* wraps soon */
                                .clock = 0xfffffff0};
     if (strstr(plan->cmdline, "transparent=on"))
         b->host[A].peer = SERVER;
     b->host[B] = (struct host){.addr = SERVER, .port = 8080, .seq = 0x7ffffff0, .clock = 5000};
+    return b;
+}
+
+struct duo *duo_make(const struct plan *plan)
+{
+    struct duo *b = hosts_make(plan, net_make("firewall", 2, plan->cmdline), 40000);
     open_connection(b);
+    return b;
+}
+
+struct duo *duo_another(const struct duo *with, uint16_t port)
+{
+    struct duo *b = hosts_make(with->plan, with->w, port);
+    open_connection(b);
+    return b;
+}
+
+struct duo *duo_syn(const struct duo *with, uint16_t port)
+{
+    struct duo *b = hosts_make(with->plan, with->w, port);
+    send_syn(b);
     return b;
 }
 

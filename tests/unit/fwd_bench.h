@@ -63,6 +63,9 @@ struct duo {
 
 /* The connection is open and spliced as far as it goes; numbers begin anywhere. */
 struct duo *duo_make(const struct plan *plan);
+/* Another connection of the same hosts, and only its SYN; the caller frees the struct. */
+struct duo *duo_another(const struct duo *with, uint16_t port);
+struct duo *duo_syn(const struct duo *with, uint16_t port);
 void duo_end(struct duo *b); /* waits for what is left, then net_end */
 /* The frame of a segment that host s sends; returns its length. */
 size_t duo_frame(struct duo *b, enum side s, const struct tcp *t, uint8_t *out);
