@@ -95,13 +95,14 @@ static void window_update(struct tcb *c, const struct segment *g, uint32_t wnd)
     }
 }
 
-bool tcp_ack(struct tcb *c, const struct segment *g)
+/* RFC 5961 5.2 */
+bool tcp_ack_acceptable(const struct tcb *c, const struct segment *g)
 {
-    /* RFC 5961 5.2 */
-    if (seq_gt(g->ack, c->snd_max) || seq_lt(g->ack, c->snd_una - c->max_wnd)) {
-        tcp_challenge(c);
-        return false;
-    }
+    return seq_le(g->ack, c->snd_max) && seq_ge(g->ack, c->snd_una - c->max_wnd);
+}
+
+void tcp_ack(struct tcb *c, const struct segment *g)
+{
     uint32_t wnd = (uint32_t)g->wnd << c->snd_scale;
     bool more = sack_update(c, &g->o);
     if (c->rexmt_use == TIMER_PERSIST || wnd == 0)
@@ -111,11 +112,10 @@ bool tcp_ack(struct tcb *c, const struct segment *g)
     if (seq_gt(g->ack, c->snd_una)) {
         window_update(c, g, wnd); /* loss recovery sends at once, and not beyond the edge */
         newly_acked(c, g);
-        return true;
+        return;
     }
     if (more || duplicate(c, g, wnd))
         recover_dupack(c, more);
     if (c->state != TCP_CLOSED && seq_ge(g->ack, c->snd_una))
         window_update(c, g, wnd);
-    return true;
 }

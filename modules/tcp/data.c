@@ -219,6 +219,8 @@ void tcp_data(struct tcb *c, struct msg *m, const struct segment *g)
     if (g->flags & TCP_FIN && !c->fin_seen) {
         c->fin_seen = true;
         c->fin_seq = g->seq + m->total;
+        if (c->reass)
+            reass_cut(tcb_kernel(c), c->reass, c->fin_seq);
     }
     if (c->fin_seen && seq_lt(g->seq, c->fin_seq) && seq_gt(g->seq + m->total, c->fin_seq))
         msg_trim(m, c->fin_seq - g->seq);

@@ -139,14 +139,9 @@ static void trim(struct tcb *c, struct msg *m, struct segment *g)
     g->len = m->total;
 }
 
-/* SYN-RECEIVED, fifth step. False: the segment is dropped. */
-static bool handshake_ack(struct tcb *c, struct msg *m, const struct segment *g)
+/* SYN-RECEIVED, fifth step. */
+static void handshake_ack(struct tcb *c, const struct segment *g)
 {
-    if (seq_le(g->ack, c->snd_una) || seq_gt(g->ack, c->snd_max)) {
-        tcp_reply_reset(c->n, g);
-        drop(c, m, DROP_TCP_ACK);
-        return false;
-    }
     c->snd_una = c->iss + 1;
     c->snd_wnd = (uint32_t)g->wnd << c->snd_scale;
     c->max_wnd = c->snd_wnd;
@@ -157,20 +152,36 @@ static bool handshake_ack(struct tcb *c, struct msg *m, const struct segment *g)
     c->timing = false;
     tcp_rexmt_stop(c);
     tcb_established(c);
-    return true;
 }
 
-/* From the fifth step on: it has an ACK. */
+/* Fifth step: of a segment with a wrong acknowledgement nothing else is believed (RFC 5961 5.2). */
+static bool ack_acceptable(struct tcb *c, struct msg *m, const struct segment *g)
+{
+    bool opening = c->state == TCP_SYN_RECEIVED;
+    bool good = opening     ? seq_gt(g->ack, c->snd_una) && seq_le(g->ack, c->snd_max)
+                : c->sp_out ? splice_ack_acceptable(c, g)
+                            : tcp_ack_acceptable(c, g);
+    if (good)
+        return true;
+    if (opening)
+        tcp_reply_reset(c->n, g);
+    else
+        tcp_challenge(c);
+    drop(c, m, DROP_TCP_ACK);
+    return false;
+}
+
+/* From the fifth step on: it has an acceptable ACK. */
 static void rest_of_segment(struct tcb *c, struct msg *m, struct segment *g)
 {
-    if (c->state == TCP_SYN_RECEIVED && !handshake_ack(c, m, g))
-        return;
+    if (c->state == TCP_SYN_RECEIVED)
+        handshake_ack(c, g);
     c->active_ns = tcb_kernel(c)->now;
     c->probes = 0;
-    if (!(c->sp_out ? splice_ack(c, g) : tcp_ack(c, g))) {
-        drop(c, m, DROP_TCP_ACK);
-        return;
-    }
+    if (c->sp_out)
+        splice_ack(c, g);
+    else
+        tcp_ack(c, g);
     if (!tcb_alive(c)) {
         msg_free(m);
         return;
@@ -203,7 +214,8 @@ static bool same_syn(struct tcb *c, struct msg *m, struct segment *g)
     if (g->flags & TCP_ACK) {
         g->flags &= (uint8_t)~TCP_SYN;
         g->seq++;
-        rest_of_segment(c, m, g);
+        if (ack_acceptable(c, m, g))
+            rest_of_segment(c, m, g);
         return true;
     }
     if (!c->cookie)
@@ -243,6 +255,8 @@ static void synchronised(struct tcb *c, struct msg *m, struct segment *g)
         drop(c, m, DROP_TCP_FLAGS);
         return;
     }
+    if (!ack_acceptable(c, m, g))
+        return;
     note_stamp(c, g);
     if (!splice_forwards(c))
         trim(c, m, g);

@@ -146,15 +146,47 @@ uint8_t reass_blocks(const struct reass *r, struct tcp_range *out, uint8_t n)
     return count;
 }
 
+/* The messages behind m, or all when it is NULL. */
+static void run_drop(struct kernel *k, struct reass *r, struct reass_run *run, struct msg *m,
+                     enum drop why)
+{
+    struct msg *behind = m ? m->next : run->head;
+    while (behind) {
+        struct msg *next = behind->next;
+        r->cost -= msg_cost(behind);
+        msg_drop(k, behind, why);
+        behind = next;
+    }
+    if (m)
+        m->next = NULL;
+    run->tail = m;
+}
+
+void reass_cut(struct kernel *k, struct reass *r, uint32_t end)
+{
+    while (r->n && seq_gt(r->run[r->n - 1].end, end)) {
+        struct reass_run *run = &r->run[r->n - 1];
+        if (seq_ge(run->seq, end)) {
+            run_drop(k, r, run, NULL, DROP_TCP_LATE);
+            r->n--;
+            continue;
+        }
+        struct msg *m = run->head;
+        uint32_t at = run->seq;
+        for (; seq_lt(at + m->total, end); m = m->next)
+            at += m->total;
+        run_drop(k, r, run, m, DROP_TCP_LATE);
+        r->cost -= msg_cost(m);
+        msg_trim(m, end - at);
+        r->cost += msg_cost(m);
+        run->end = end;
+    }
+}
+
 void reass_drop(struct kernel *k, struct reass *r, enum drop why)
 {
-    for (uint32_t i = 0; i < r->n; i++) {
-        while (r->run[i].head) {
-            struct msg *m = r->run[i].head;
-            r->run[i].head = m->next;
-            msg_drop(k, m, why);
-        }
-    }
+    for (uint32_t i = 0; i < r->n; i++)
+        run_drop(k, r, &r->run[i], NULL, why);
     r->n = 0;
     r->cost = 0;
 }

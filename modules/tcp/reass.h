@@ -32,6 +32,8 @@ void reass_insert(struct kernel *k, struct reass *r, struct pool *payer, uint32_
 struct msg *reass_take(struct reass *r, uint32_t nxt);
 /* The runs as SACK blocks, the one changed last first (RFC 2018 4); at most n. */
 uint8_t reass_blocks(const struct reass *r, struct tcp_range *out, uint8_t n);
+/* Nothing lies at or behind `end`: what did is dropped tcp.late. */
+void reass_cut(struct kernel *k, struct reass *r, uint32_t end);
 void reass_drop(struct kernel *k, struct reass *r, enum drop why);
 /* All messages were moved to another path: it pays. */
 void reass_charge(struct reass *r, struct pool *payer);

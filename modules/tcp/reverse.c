@@ -217,15 +217,14 @@ static void pass_back(struct splice *s, const struct segment *g)
 }
 
 /* Duplicates that B sends for bytes beyond the cut say that one of ours is lost: ordinary TCP. */
-static bool ack_buffered(struct splice *s, const struct segment *g)
+static void ack_buffered(struct splice *s, const struct segment *g)
 {
     struct tcb *dst = s->dst;
     struct segment ours = *g;
     bool beyond = seq_gt(g->ack, s->cut);
     if (beyond)
         ours.ack = s->cut;
-    if (!tcp_ack(dst, &ours))
-        return false;
+    tcp_ack(dst, &ours);
     if (dst->sp_out != s || !tcb_alive(dst) || dst->snd_una != s->cut)
         goto consumed;
     splice_event(s, SPLICE_ACKED);
@@ -235,30 +234,32 @@ static bool ack_buffered(struct splice *s, const struct segment *g)
 consumed:
     if (dst->sp_out == s && !beyond)
         splice_window_moved(s);
-    return true;
 }
 
-bool splice_ack(struct tcb *c, const struct segment *g)
+bool splice_ack_acceptable(const struct tcb *c, const struct segment *g)
 {
-    struct splice *s = c->sp_out;
+    const struct splice *s = c->sp_out;
     uint32_t most = c->max_wnd > RECORD_REACH ? c->max_wnd : RECORD_REACH;
     if (s->state == SPLICE_PENDING)
-        return tcp_ack(c, g);
-    if (seq_gt(g->ack, s->max + RECORD_REACH) || seq_lt(g->ack, c->snd_una - most)) {
-        tcp_challenge(c);
-        return false;
+        return tcp_ack_acceptable(c, g);
+    return seq_le(g->ack, s->max + RECORD_REACH) && seq_ge(g->ack, c->snd_una - most);
+}
+
+void splice_ack(struct tcb *c, const struct segment *g)
+{
+    struct splice *s = c->sp_out;
+    if (s->state == SPLICE_PENDING) {
+        tcp_ack(c, g);
+        return;
     }
-    if (s->state == SPLICE_FORWARDING) {
-        if (!ack_buffered(s, g))
-            return false;
-    } else {
+    if (s->state == SPLICE_FORWARDING)
+        ack_buffered(s, g);
+    else
         pass_back(s, g);
-    }
     if (c->sp_out == s && s->held.head)
         drain_release(s);
     if (c->sp_out == s)
         stop_check(s);
-    return true;
 }
 
 /* RST of src's host (7.3; R-ATK-1): sure when it has the number that the far host expects. */

@@ -282,8 +282,9 @@ extern const struct stage_ops tcp_listen_stage;
 void tcp_segment(struct tcb *c, struct msg *m, struct segment *g);
 void tcp_challenge(struct tcb *c);
 uint32_t tcb_room(const struct tcb *c); /* bytes the send queue may still take */
-/* False: the ACK is unacceptable, the segment is to be dropped (challenged already). */
-bool tcp_ack(struct tcb *c, const struct segment *g);
+/* False: the segment is to be dropped and challenged. */
+bool tcp_ack_acceptable(const struct tcb *c, const struct segment *g);
+void tcp_ack(struct tcb *c, const struct segment *g); /* an acceptable one */
 void tcp_data(struct tcb *c, struct msg *m, const struct segment *g);
 void data_deliver(struct tcb *c);
 void data_resume(struct tcb *c); /* rcv_nxt was moved: what waited behind it may be due */
@@ -373,7 +374,8 @@ static inline bool tcb_can_echo(const struct tcb *c)
 bool splice_forwards(const struct tcb *c); /* bytes that come in are not ours to acknowledge */
 bool splice_acceptable(const struct tcb *c, const struct segment *g);
 void splice_reset(struct tcb *c, struct msg *m, const struct segment *g);
-bool splice_ack(struct tcb *c, const struct segment *g);
+bool splice_ack_acceptable(const struct tcb *c, const struct segment *g);
+void splice_ack(struct tcb *c, const struct segment *g);
 void splice_data(struct tcb *c, struct msg *m, const struct segment *g);
 bool splice_takes(const struct tcb *c);
 void splice_take(struct tcb *c, struct msg *m); /* PENDING: bytes in order go straight on */

@@ -131,6 +131,7 @@ void wait_add(struct wait_table *w, const struct tcb *c)
                               .rport = c->remote.port,
                               .snd_nxt = c->snd_max,
                               .rcv_nxt = c->rcv_nxt,
+                              .wnd = (uint16_t)((c->rcv_adv - c->rcv_nxt) >> c->rcv_scale),
                               .ts = c->ts_ok,
                               .ts_recent = c->ts_recent,
                               .ts_offset = c->ts_offset,
@@ -149,7 +150,7 @@ static void acknowledge(struct wait_table *w, struct wait_record *r, const struc
     if (r->challenge_ns && k->now - r->challenge_ns < SECOND / 2)
         return;
     r->challenge_ns = k->now ? k->now : 1;
-    struct segment out = {.seq = r->snd_nxt, .ack = r->rcv_nxt, .flags = TCP_ACK};
+    struct segment out = {.seq = r->snd_nxt, .ack = r->rcv_nxt, .flags = TCP_ACK, .wnd = r->wnd};
     uint8_t opt[TCP_OPTIONS_MAX];
     struct tcp_opts o = {
         .has_ts = r->ts, .tsval = tcp_ts_clock(k) + r->ts_offset, .tsecr = r->ts_recent};
@@ -182,5 +183,7 @@ bool wait_segment(struct wait_table *w, struct wait_record *r, const struct segm
     bool news = g->flags & TCP_ACK && seq_gt(g->ack, r->snd_nxt);
     if (g->seq != r->rcv_nxt || segment_space(g) || news)
         acknowledge(w, r, g);
+    else if (r->ts && g->o.has_ts && seq_gt(g->o.tsval, r->ts_recent))
+        r->ts_recent = g->o.tsval; /* RFC 7323 4.3: what a new connection must be above */
     return false;
 }

@@ -18,6 +18,7 @@ struct tcb;
 struct wait_record {
     uint32_t local, remote; /* addresses, host order */
     uint16_t lport, rport;
+    uint16_t wnd; /* as promised, in the header's unit */
     uint32_t snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset; /* of the connection; ts false: no time stamps */
     bool ts, used;
