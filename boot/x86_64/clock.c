@@ -22,6 +22,7 @@ enum {
     PIT_MAX = 65535, /* 54.9 ms */
     PIT_LINE = 0,
     GATE2 = 0x61,      /* bit 0: channel 2 counts; bit 1: it is heard */
+    OUT2 = 0x20,       /* there: it has counted to its end */
     CALIBRATE = 47727, /* counts: 40 ms */
     TRIES = 8,
 };
@@ -66,16 +67,21 @@ static struct sample sample_take(void)
     return best;
 }
 
+/* Once the count has gone below zero it says nothing, and its output says so. An emulator that was
+ * kept from running for so long gets another try. */
 static uint64_t tsc_hz(void)
 {
+    struct sample a, b;
     outb(GATE2, (uint8_t)((inb(GATE2) & ~2U) | 1U));
-    outb(PIT_CONTROL, PIT_COUNT2);
-    outb(PIT_CHANNEL2, 0xff);
-    outb(PIT_CHANNEL2, 0xff);
-    struct sample a = sample_take(), b;
-    do
-        b = sample_take();
-    while ((uint16_t)(a.count - b.count) < CALIBRATE);
+    do {
+        outb(PIT_CONTROL, PIT_COUNT2);
+        outb(PIT_CHANNEL2, 0xff);
+        outb(PIT_CHANNEL2, 0xff);
+        a = sample_take();
+        do
+            b = sample_take();
+        while ((uint16_t)(a.count - b.count) < CALIBRATE);
+    } while (inb(GATE2) & OUT2);
     return (b.tsc - a.tsc) * PIT_HZ / (uint16_t)(a.count - b.count);
 }
 
