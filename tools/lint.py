@@ -207,6 +207,51 @@ def check_python(files, found):
                 found.add(path, 1, "expected #!/usr/bin/python3")
 
 
+RFC_IDS = {"9293": {"MUST": 69, "SHLD": 31, "REC": 1, "MAY": 18}}
+RFC_ROW = re.compile(r"\| ((?:MUST|SHLD|REC|MAY)-\d+) \|[^|]*\| (met|argued|none)\b[^|]*\| (?:host|ours)\b[^|]*\|([^|]*)\|$")
+
+
+def test_names(files):
+    """What tests call themselves, as far as it stands in the sources or follows from the conformance tables."""
+    names = set()
+    for path in files:
+        if path.startswith("tests/") and path.endswith((".c", ".pkt", ".py")):
+            names.update(re.findall(r'"([^"\n]+)"', text_of(path) or ""))
+    sys.path.insert(0, str(ROOT / "tests/conformance"))
+    sys.dont_write_bytecode = True
+    for module in ("plain", "spliced"):
+        names.update(title for title, _, _ in __import__(module).cases())
+    return names
+
+
+def check_rfc(files, found):
+    """docs/rfc: each id once, each with its verdict and with tests that are there."""
+    names = test_names(files)
+    for path in files:
+        m = re.fullmatch(r"docs/rfc/(\d+)\.md", path)
+        if not m:
+            continue
+        missing = {f"{kind}-{i}" for kind, n in RFC_IDS.get(m[1], {}).items() for i in range(1, n + 1)}
+        for n, line in enumerate((text_of(path) or "").splitlines(), 1):
+            row = RFC_ROW.match(line)
+            if not row:
+                if re.match(r"\| [A-Z]+-\d", line):
+                    found.add(path, n, "expected | ID | what it asks | met, argued or none | host or ours | `test`; `test` |")
+                continue
+            if row[1] not in missing:
+                found.add(path, n, f"{row[1]} stands here twice, or is no id of RFC {m[1]}")
+            missing.discard(row[1])
+            cited = re.findall(r"`([^`]+)`", row[3])
+            if row[2] == "met" and not cited:
+                found.add(path, n, f"{row[1]} is met: expected the test that shows it")
+            for name in cited:
+                like = [t for t in names if t.startswith(name)]
+                if name not in like and len(like) != 1:
+                    found.add(path, n, f"`{name}` begins {len(like)} names of tests; expected one")
+        for name in sorted(missing):
+            found.add(path, 1, f"{name} has no verdict")
+
+
 def main():
     parser = argparse.ArgumentParser(description="rules of the tree that a compiler does not know")
     parser.add_argument("--tap", action="store_true", help="one result line per check")
@@ -220,6 +265,7 @@ def main():
         ("a README in every folder", check_readmes),
         ("no forbidden words or paths", check_words),
         ("no mutable state at file scope", check_state),
+        ("docs/rfc: a verdict for each id, tests that are there", check_rfc),
         ("Python compiles", check_python),
         ("clang-format", check_format),
         ("cppcheck", check_cppcheck),

@@ -28,9 +28,10 @@ static void resend_at(struct tcb *c, uint32_t seq, uint32_t len)
     uint8_t fin = c->fin_sent && seq + bytes == end && bytes < len ? TCP_FIN : 0;
     if (!bytes && !fin)
         return;
+    uint8_t psh = bytes && seq + bytes == end ? TCP_PSH : 0; /* RFC 9293 MUST-61 */
     if (c->timing && seq_le(seq, c->rtt_seq))
         c->timing = false; /* Karn: a segment sent twice is not timed */
-    if (!tcp_transmit(c, seq, bytes, (uint8_t)(TCP_ACK | fin)))
+    if (!tcp_transmit(c, seq, bytes, (uint8_t)(TCP_ACK | psh | fin)))
         return;
     c->high_rxt = seq_max(c->high_rxt, seq + bytes + !!fin);
     c->retransmits++;
