@@ -179,7 +179,7 @@ void tcp_send_reset(struct tcb *c)
 {
     tcb_count(c, STAT_RST_OUT);
     uint32_t seq = tcb_seq_now(c);
-    if (seq_gt(seq, c->snd_una + c->snd_wnd)) /* it would not be believed: RFC 9293 3.10.7.4 */
+    if (seq_ge(seq, c->snd_una + c->snd_wnd)) /* it would not be believed: RFC 9293 3.10.7.4 */
         seq = c->snd_una;
     (void)tcp_transmit(c, seq, 0, TCP_RST | TCP_ACK);
 }
