@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The simulated link and its cards. Frames travel as copies, so a kernel's messages never leave it.
- * Every choice is drawn from the link's own random numbers in the order of sending.
+ * The simulated link. Frames travel as copies, so a kernel's messages never leave it. Every choice
+ * is drawn from the link's own random numbers in the order of sending. Its cards are in simcard.c.
  */
 #include "drivers/hosted/sim.h"
 
@@ -10,10 +10,8 @@
 #include <string.h>
 
 #include "drivers/hosted/simparts.h"
-#include "kernel/kernel.h"
-#include "kernel/plat.h"
 
-enum { FRAME_MAX = 16384, WIRE_OVERHEAD = 24 /* preamble, FCS, gap */ };
+enum { WIRE_OVERHEAD = 24 /* preamble, FCS, gap */, TCP_AT = 34 /* in a frame */ };
 
 struct simlink *simlink_make(const struct simlink_conf *c)
 {
@@ -30,10 +28,9 @@ struct simlink *simlink_make(const struct simlink_conf *c)
 void simlink_free(struct simlink *l)
 {
     for (int e = 0; e < 2; e++) {
-        struct simcard *c = l->end[e].card;
-        for (; c && c->head != c->tail; c->head++)
-            free(c->ring[c->head % SIM_RING].bytes);
-        free(c);
+        if (l->end[e].card)
+            simcard_empty(l->end[e].card);
+        free(l->end[e].card);
     }
     free(l);
 }
@@ -63,8 +60,7 @@ void simlink_arrive(struct simevent *e)
         l->conf.tap(l->conf.tap_arg, e->end, true, e->frame, e->len);
     if (l->end[e->end].fn) {
         l->end[e->end].fn(l->end[e->end].arg, e->frame, e->len);
-    } else if (c && c->tail - c->head < SIM_RING) {
-        c->ring[c->tail++ % SIM_RING] = (struct simframe){e->frame, e->len};
+    } else if (c && simcard_take(c, e->frame, e->len)) {
         l->end[!e->end].stats.arrived++;
         return;
     } else {
@@ -89,6 +85,20 @@ static uint64_t departure(struct simlink *l, int end, uint64_t now, size_t n)
     return l->end[end].busy;
 }
 
+/* Two different words, so that the sum stays and the segment does not. */
+static bool swap(struct simlink *l, uint8_t *frame, size_t n)
+{
+    uint64_t words = n > TCP_AT ? (n - TCP_AT) / 2 : 0;
+    if (words < 2 || frame[12] != 8 || frame[13] != 0 || frame[14] != 0x45 || frame[23] != 6)
+        return false;
+    uint8_t *a = frame + TCP_AT + 2 * rng_below(&l->random, words);
+    uint8_t *b = frame + TCP_AT + 2 * rng_below(&l->random, words), kept[2];
+    memcpy(kept, a, 2);
+    memcpy(a, b, 2);
+    memcpy(b, kept, 2);
+    return memcmp(a, b, 2) != 0;
+}
+
 static void copy_send(struct simlink *l, int end, uint64_t left, const uint8_t *frame, size_t n)
 {
     const struct simway *way = &l->conf.way[end];
@@ -111,6 +121,12 @@ static void copy_send(struct simlink *l, int end, uint64_t left, const uint8_t *
         uint64_t bit = rng_below(&l->random, (n - CARD_HEADER) * 8);
         e.frame[CARD_HEADER + bit / 8] ^= (uint8_t)(1U << bit % 8);
         s->damaged++;
+    }
+    if (rng_chance(&l->random, way->swap_ppm))
+        s->swapped += swap(l, e.frame, n);
+    if (rng_chance(&l->random, way->cut_ppm)) {
+        e.len = (uint32_t)rng_below(&l->random, n);
+        s->cut++;
     }
     simworld_push(l->conf.world, &e);
 }
@@ -151,6 +167,10 @@ void simlink_send(struct simlink *l, int end, const uint8_t *frame, size_t n)
         l->conf.tap(l->conf.tap_arg, end, false, frame, n);
     if (is_lost(l, end)) {
         s->lost++;
+    } else if (way->mtu && n > way->mtu + CARD_HEADER) {
+        s->too_long++;
+        if (l->conf.too_long)
+            l->conf.too_long(l->conf.too_long_arg, end, frame, n);
     } else if (!(left = departure(l, end, now, n)) && way->rate_bps) {
         s->overflowed++;
     } else {
@@ -160,125 +180,4 @@ void simlink_send(struct simlink *l, int end, const uint8_t *frame, size_t n)
             copy_send(l, end, left, frame, n);
         }
     }
-}
-
-static struct simcard *of(const struct netdev *d)
-{
-    return CONTAINER((uintptr_t)d, struct simcard, card.dev);
-}
-
-static int rx(struct netdev *d, struct msg **burst, int n)
-{
-    struct simcard *c = of(d);
-    int got = 0;
-    if (c->alone)
-        simworld_due(c->link->conf.world, d->k->now);
-    while (got < n && c->head != c->tail) {
-        struct simframe f = c->ring[c->head++ % SIM_RING];
-        struct msg *m = f.len <= CARD_ROOM ? card_buffer(&c->card) : NULL;
-        if (m) {
-            memcpy(msg_put(m, f.len), f.bytes, f.len);
-            burst[got++] = m;
-        } else {
-            d->k->drops[f.len <= CARD_ROOM ? DROP_NO_BUFFER : DROP_NIC_BAD]++;
-        }
-        free(f.bytes);
-    }
-    return got;
-}
-
-static int tx(struct netdev *d, struct msg **burst, int n)
-{
-    struct simcard *c = of(d);
-    uint8_t frame[FRAME_MAX];
-    if (c->alone)
-        simworld_due(c->link->conf.world, d->k->now);
-    for (int i = 0; i < n; i++) {
-        struct msg *m = burst[i];
-        if (m->total > sizeof frame || !msg_peek(m, 0, frame, m->total)) {
-            msg_drop(d->k, m, DROP_NIC_BAD);
-            continue;
-        }
-        simlink_send(c->link, c->end, frame, m->total);
-        msg_free(m);
-    }
-    return n;
-}
-
-/* Only for the program's own links: in a world, the world knows. */
-static uint64_t next(const struct card *card)
-{
-    const struct simcard *c = of(&card->dev);
-    return !c->alone ? UINT64_MAX : c->head != c->tail ? 0 : simworld_next(c->link->conf.world);
-}
-
-const struct netdev_ops sim_ops = {
-    .model = "sim",
-    .start = card_start,
-    .stop = card_stop,
-    .rx = rx,
-    .tx = tx,
-    .irq = card_irq,
-    .pending = card_pending,
-};
-
-static struct simcard *card_make(struct simlink *l, struct kernel *k, int end,
-                                 const struct card_options *o)
-{
-    struct simcard *c = sim_alloc(sizeof *c);
-    char where[32];
-    snprintf(where, sizeof where, "sim:%s/%d", l->name, end);
-    card_init(&c->card, &sim_ops, where, o);
-    c->link = l;
-    c->end = end;
-    l->end[end].card = c;
-    if (netdev_add(k, &c->card.dev) != OK) {
-        fprintf(stderr, "simulation: no room for another card\n");
-        plat_exit(1);
-    }
-    return c;
-}
-
-struct netdev *simlink_end(struct simlink *l, struct kernel *k, int end)
-{
-    struct card_options o = {
-        {0x52, 0x54, 0, (uint8_t)(l->number >> 8), (uint8_t)l->number, (uint8_t)(14 + end)},
-        l->conf.mtu ? l->conf.mtu : CARD_MTU};
-    simworld_add(l->conf.world, k);
-    return &card_make(l, k, end, &o)->card.dev;
-}
-
-/* --- sim:NAME of the program: each link is a world of its own, moved on by its cards --- */
-
-static void alone_close(struct card *card)
-{
-    struct simcard *c = of(&card->dev);
-    struct simlink *l = c->link;
-    for (; c->head != c->tail; c->head++)
-        free(c->ring[c->head % SIM_RING].bytes);
-    l->end[c->end].card = NULL; /* the struct is hosted_end's to free */
-    if (!l->end[!c->end].card)
-        simworld_free(l->conf.world);
-}
-
-status_t sim_add(struct kernel *k, const char *what, const struct card_options *o)
-{
-    struct simlink *l = NULL;
-    for (int i = 0; i < k->ndevs; i++)
-        if (k->devs[i]->ops == &sim_ops && strcmp(of(k->devs[i])->link->name, what) == 0)
-            l = of(k->devs[i])->link;
-    if (l && l->end[1].card) {
-        fprintf(stderr, "sim:%s: has two ends already\n", what);
-        return E_NODEV;
-    }
-    if (!l) {
-        struct simlink_conf c = {.world = simworld_make(), .name = what, .seed = 1};
-        c.way[0].delay_ns = c.way[1].delay_ns = 10 * US;
-        l = simlink_make(&c);
-    }
-    struct simcard *card = card_make(l, k, l->end[0].card ? 1 : 0, o);
-    card->alone = true;
-    card->card.close = alone_close;
-    card->card.next = next;
-    return OK;
 }

@@ -24,6 +24,13 @@ uint64_t simworld_now(const struct simworld *w);
 void simworld_add(struct simworld *w,
                   struct kernel *k); /* polled from now on; simlink_end does it */
 void simworld_remove(struct simworld *w, struct kernel *k); /* e.g. it crashed */
+/* Before kernel_init, in place of simworld_clock: *clock is the world's and that much more. */
+void simworld_own_clock(struct simworld *w, struct kernel *k, uint64_t *clock, uint64_t ahead_ns);
+void simworld_jump(struct simworld *w, struct kernel *k, uint64_t ns); /* its clock leaps ahead */
+/* It is not polled until then: ticks and interrupts are lost. */
+void simworld_sleep(struct simworld *w, struct kernel *k, uint64_t until_ns);
+/* After each turn of k in which it did something; for who wants to be between any two. */
+void simworld_watch(struct simworld *w, struct kernel *k, void (*turned)(void *arg), void *arg);
 /* fn(arg) at that time (past: now), after the events of the same time that were asked for before.
  */
 void simworld_at(struct simworld *w, uint64_t ns, void (*fn)(void *arg), void *arg);
@@ -45,6 +52,9 @@ struct simway {
     uint32_t damage_ppm;  /* one bit behind the Ethernet header is turned: a checksum will tell */
     uint32_t reorder_ppm; /* overtaken: up to reorder_ns late, the others do not wait */
     uint64_t reorder_ns;
+    uint32_t cut_ppm;                 /* the end of the frame is missing */
+    uint32_t swap_ppm; /* two words of a TCP segment change places: no checksum will tell */
+    uint32_t mtu;      /* bytes behind the Ethernet header; longer ones go to too_long; 0: any */
     bool down;
 };
 
@@ -60,10 +70,14 @@ struct simlink_conf {
     /* NULL, or who sees each frame as that end sends it, and as it arrives there. */
     void (*tap)(void *arg, int end, bool arrives, const uint8_t *frame, size_t n);
     void *tap_arg;
+    /* NULL, or who hears of a frame of that end that was longer than the way's mtu, and is lost. */
+    void (*too_long)(void *arg, int end, const uint8_t *frame, size_t n);
+    void *too_long_arg;
 };
 
 struct simlink_stats {
     uint64_t sent, bytes, lost, doubled, damaged, reordered, overflowed, arrived, ring_full;
+    uint64_t cut, swapped, too_long;
 };
 
 struct simlink *simlink_make(const struct simlink_conf *c);
@@ -71,6 +85,13 @@ struct simway *simlink_way(struct simlink *l, int end);
 const struct simlink_stats *simlink_stats(const struct simlink *l, int end); /* what it sent */
 /* A card of k at that end, given to netdev_add; its address is 52:54:00:LL:LL:0E, link and end. */
 struct netdev *simlink_end(struct simlink *l, struct kernel *k, int end);
+/* What may befall a card that simlink_end made. */
+void simcard_deaf(struct simlink *l, int end, uint64_t until_ns);  /* interrupts for RX are lost */
+void simcard_stuck(struct simlink *l, int end, uint64_t until_ns); /* sends nothing; its ring fills */
+void simcard_ring(struct simlink *l, int end, uint32_t slots);     /* for received frames; at least 1 */
+void simcard_lies(struct simlink *l, int end, uint32_t ppm); /* a frame's length: 0, or too much */
+void simcard_reset(struct simlink *l, int end);              /* what is in its rings is lost */
+void simcard_carrier(struct simlink *l, int end, bool on);
 /* fn gets each frame that arrives at that end; the bytes are good during the call. */
 void simlink_attach(struct simlink *l, int end,
                     void (*fn)(void *arg, const uint8_t *frame, size_t n), void *arg);

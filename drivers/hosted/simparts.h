@@ -6,7 +6,7 @@
 #include "drivers/hosted/rng.h"
 #include "drivers/hosted/sim.h"
 
-enum { SIM_KERNELS = 32, SIM_RING = 1024 };
+enum { SIM_KERNELS = 32, SIM_RING = 1024, SIM_TXRING = 256, FRAME_MAX = 16384 };
 
 struct simevent {
     uint64_t ns, order;
@@ -18,11 +18,19 @@ struct simevent {
     int end; /* where it arrives */
 };
 
+struct simkernel {
+    struct kernel *k;
+    uint64_t *clock; /* its own, `ahead` of the world's; NULL: it reads the world's */
+    uint64_t ahead, asleep; /* ns; asleep: until then it is not polled */
+    void (*turned)(void *arg);
+    void *arg;
+};
+
 struct simworld {
     uint64_t now, order;
     struct simevent *events; /* heap */
     size_t nevents, room;
-    struct kernel *kernels[SIM_KERNELS];
+    struct simkernel kernels[SIM_KERNELS];
     int nkernels;
     struct simlink *links;
     uint32_t nlinks;
@@ -40,6 +48,12 @@ struct simcard {
     bool alone; /* the program's own sim: card, which nobody but its kernel moves on */
     struct simframe ring[SIM_RING];
     uint32_t head, tail; /* frames taken and put */
+    uint32_t slots;      /* of the ring that are in use */
+    /* What simcard_* asked for. */
+    uint64_t deaf_until, stuck_until; /* ns */
+    uint32_t lies_ppm;
+    struct msg *txring[SIM_TXRING]; /* while nothing is sent */
+    uint32_t ntx;
 };
 
 struct simlink {
@@ -63,5 +77,8 @@ void *sim_alloc(size_t n);
 void simworld_push(struct simworld *w, const struct simevent *e);
 void simlink_arrive(struct simevent *e); /* consumes the frame */
 void simlink_free(struct simlink *l);
+/* simcard.c's: a frame has come; false: no room, and it is still the caller's. */
+bool simcard_take(struct simcard *c, uint8_t *frame, uint32_t n);
+void simcard_empty(struct simcard *c); /* all that waits in its rings is lost */
 
 #endif

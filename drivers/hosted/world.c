@@ -34,25 +34,62 @@ uint64_t simworld_now(const struct simworld *w)
     return w->now;
 }
 
-void simworld_add(struct simworld *w, struct kernel *k)
+static struct simkernel *kernel_of(struct simworld *w, const struct kernel *k)
 {
     for (int i = 0; i < w->nkernels; i++)
-        if (w->kernels[i] == k)
-            return;
+        if (w->kernels[i].k == k)
+            return &w->kernels[i];
+    return NULL;
+}
+
+void simworld_add(struct simworld *w, struct kernel *k)
+{
+    if (kernel_of(w, k))
+        return;
     if (w->nkernels == SIM_KERNELS) {
         fprintf(stderr, "simulation: more than %d kernels\n", SIM_KERNELS);
         plat_exit(1);
     }
-    w->kernels[w->nkernels++] = k;
+    w->kernels[w->nkernels++] = (struct simkernel){.k = k};
 }
 
 void simworld_remove(struct simworld *w, struct kernel *k)
 {
     int n = 0;
     for (int i = 0; i < w->nkernels; i++)
-        if (w->kernels[i] != k)
+        if (w->kernels[i].k != k)
             w->kernels[n++] = w->kernels[i];
     w->nkernels = n;
+}
+
+void simworld_own_clock(struct simworld *w, struct kernel *k, uint64_t *clock, uint64_t ahead_ns)
+{
+    simworld_add(w, k);
+    struct simkernel *s = kernel_of(w, k);
+    s->clock = clock;
+    s->ahead = ahead_ns;
+    *clock = w->now + ahead_ns;
+}
+
+void simworld_jump(struct simworld *w, struct kernel *k, uint64_t ns)
+{
+    struct simkernel *s = kernel_of(w, k);
+    if (s && s->clock)
+        s->ahead += ns;
+}
+
+void simworld_sleep(struct simworld *w, struct kernel *k, uint64_t until_ns)
+{
+    struct simkernel *s = kernel_of(w, k);
+    if (s && s->asleep < until_ns)
+        s->asleep = until_ns;
+}
+
+void simworld_watch(struct simworld *w, struct kernel *k, void (*turned)(void *arg), void *arg)
+{
+    struct simkernel *s = kernel_of(w, k);
+    s->turned = turned;
+    s->arg = arg;
 }
 
 /* By time, then in the order in which they were asked for. */
@@ -128,18 +165,42 @@ void simworld_due(struct simworld *w, uint64_t now_ns)
     events_run(w, now_ns);
 }
 
+static bool kernel_turn(const struct simworld *w, struct simkernel *s)
+{
+    if (s->asleep > w->now)
+        return false;
+    if (s->clock)
+        *s->clock = w->now + s->ahead;
+    if (!kernel_poll(s->k))
+        return false;
+    if (s->turned)
+        s->turned(s->arg);
+    return true;
+}
+
+/* When it has to be looked at, by the world's clock. */
+static uint64_t kernel_due(const struct simworld *w, const struct simkernel *s)
+{
+    if (s->asleep > w->now)
+        return s->asleep;
+    uint64_t timer = kernel_next(s->k);
+    if (timer == UINT64_MAX)
+        return timer;
+    return timer > s->ahead ? timer - s->ahead : 0;
+}
+
 bool simworld_run(struct simworld *w, uint64_t until_ns)
 {
     for (uint32_t turns = 0; turns < TURNS_WITHOUT_TIME; turns++) {
         bool any = events_run(w, w->now);
         for (int i = 0; i < w->nkernels; i++)
-            any |= kernel_poll(w->kernels[i]);
+            any |= kernel_turn(w, &w->kernels[i]);
         if (any)
             continue;
         uint64_t next = simworld_next(w);
         for (int i = 0; i < w->nkernels; i++) {
-            uint64_t timer = kernel_next(w->kernels[i]);
-            next = timer < next ? timer : next;
+            uint64_t due = kernel_due(w, &w->kernels[i]);
+            next = due < next ? due : next;
         }
         if (next > until_ns) {
             w->now = until_ns > w->now ? until_ns : w->now;

@@ -7,7 +7,7 @@
 
 #include "tests/sim/bytes.h"
 
-enum { ETH = 14, IP = 20, FRAME_BYTES = 1514, ARP_AGAIN_MS = 300, ARP_BYTES = 28 };
+enum { ETH = 14, IP = 20, FRAME_BYTES = 1514, ARP_AGAIN_MS = 300, ARP_BYTES = 28, FIRST_PORT = 40000 };
 
 static void frame_send(struct model *m, const uint8_t mac[6], unsigned type, uint8_t *frame,
                        size_t n)
@@ -142,8 +142,10 @@ void model_init(struct model *m, const struct model_conf *c, struct simworld *w,
     m->world = w;
     m->link = l;
     m->end = end;
-    m->next_port = 40000;
+    m->next_port = FIRST_PORT;
     m->iss = c->iss;
+    m->ident = (uint16_t)c->iss;
+    rng_seed(&m->random, c->iss);
     simlink_attach(l, end, frame_came, m);
 }
 
@@ -151,6 +153,20 @@ void model_free(struct model *m)
 {
     for (int i = 0; i < m->nconn; i++)
         free(m->conn[i].buffer);
+}
+
+void model_reboot(struct model *m)
+{
+    for (int i = 0; i < m->nconn; i++) {
+        struct mconn *c = &m->conn[i];
+        if (!end_over(c->end) && c->state != M_CLOSED)
+            c->end->state = END_ABORTED;
+        c->state = M_CLOSED;
+    }
+    m->next_port = FIRST_PORT;
+    m->iss = (uint32_t)rng_next(&m->random);
+    m->resolved = false;
+    m->asked = 0;
 }
 
 bool model_idle(const struct model *m)

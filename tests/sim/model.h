@@ -8,10 +8,25 @@
  * (modelwatch.c): whoever acknowledges what was never sent, sends beyond the edge of the window or
  * takes a window back is wrong. Used by scene.c.
  */
+#include "drivers/hosted/rng.h"
 #include "drivers/hosted/sim.h"
 #include "tests/sim/end.h"
 
 enum { MODEL_CONNS = 64, MODEL_RANGES = 16 };
+
+/* What is allowed, but seldom done; until calm_ns. */
+struct quirks {
+    uint64_t calm_ns;
+    uint32_t shrink_ppm; /* of its segments offer less than was promised */
+    uint32_t old_ppm;    /* of its segments have an old time stamp */
+    uint32_t divide;     /* acknowledgements for what is acknowledged at once; 0: one */
+    uint32_t stretch;    /* segments that are acknowledged together; 0: two */
+    bool silly;          /* tells of each byte that its window grows */
+    bool bare;           /* its SYN has no options */
+    uint64_t keep_ns;    /* between two probes of a silent peer, also when it is calm; 0: none */
+};
+
+enum { KEEP_PROBES = 9 }; /* unanswered: the peer is gone */
 
 /* How this host's TCP is set up; by the scene. */
 struct model_conf {
@@ -31,11 +46,13 @@ struct model_conf {
     bool crooked;        /* options are laid out as seldom as is right: SACK first, NOPs behind */
     uint32_t iss;        /* of the first connection */
     uint64_t msl_ns;
+    struct quirks quirks;
     /* What its checks may rely on. */
     bool ordered;    /* no frame overtakes or comes twice, on any link between the hosts */
     bool undamaged;  /* none is damaged */
     uint32_t slack;  /* bytes: units of windows, by which rounding may move an edge */
     uint32_t beyond; /* bytes: a window of less than that may have been rounded up on its way */
+    bool fitful;     /* the other host takes windows back, or sends old time stamps */
 };
 
 struct model;
@@ -78,8 +95,10 @@ struct mconn {
     struct range had[MODEL_RANGES];  /* of ours, SACKed by the peer; in order */
     int nheld, nhad;
     unsigned tries, again, dups, owed; /* for the next time-out; in a row; equal ACKs; to ack */
+    unsigned kept;                     /* probes without an answer */
+    uint32_t told, ack_back;           /* the last acknowledgement sent; bytes not in it yet */
     uint32_t went_back;                /* snd_una when it last went back for equal ACKs */
-    uint64_t rto_at, ack_at, wait_at;  /* ns; 0: not armed */
+    uint64_t rto_at, ack_at, wait_at, keep_at; /* ns; 0: not armed */
     uint64_t event_at;                 /* ns of the earliest event that is asked for; 0: none */
     struct {                           /* modelwatch.c's: what the peer has said so far */
         bool any, stamped;
@@ -98,6 +117,7 @@ struct model {
     uint64_t asked; /* ns of the last ARP request */
     uint16_t ident, next_port;
     uint32_t iss;
+    struct rng random; /* for quirks */
     struct end *(*accept)(void *arg, uint16_t peer_port); /* NULL: refused */
     void *arg;
     struct mconn conn[MODEL_CONNS];
@@ -112,6 +132,9 @@ void model_init(struct model *m, const struct model_conf *c, struct simworld *w,
                 int end);
 uint16_t model_connect(struct model *m, struct end *e, uint32_t to, uint16_t port); /* our port */
 void model_free(struct model *m);
+/* It has forgotten everything, and its ports begin where they began at first. */
+void model_reboot(struct model *m);
+void model_work(struct model *m); /* the plan of an application has changed */
 bool model_idle(const struct model *m); /* no connection, not even TIME-WAIT */
 
 /* model.c's, for modeltcp.c: a TCP segment (header and payload) goes out in a datagram. */

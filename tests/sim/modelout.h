@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef TESTS_SIM_MODELOUT_H
 #define TESTS_SIM_MODELOUT_H
-/* The parts of the model host's TCP: what it sends (modelout.c), for modeltcp.c; ranges of bytes
+/* The parts of the model host's TCP: what it sends (modelout.c) and
+ * when (modelwork.c), for modeltcp.c; ranges of bytes
  * (modelsack.c); what it thinks of the other side (modelwatch.c). None can fail; mconn_make says
  * NULL when the host has MODEL_CONNS connections. */
 #include "tests/sim/model.h"
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
-enum { SACK_BLOCKS = 4 };
+enum { SACK_BLOCKS = 4, AT_ONCE = 1000 /* segments owed an acknowledgement */ };
 
 struct segment {
     uint32_t seq, ack, wnd; /* wnd unscaled */
@@ -34,6 +35,11 @@ void mconn_work(struct mconn *c); /* let the application read and write, send, s
 void mconn_answer_reset(struct model *m, uint32_t to, uint16_t to_port, uint16_t port, uint32_t seq,
                         uint32_t ack, bool with_ack);
 uint32_t mconn_stamp(const struct mconn *c); /* its clock now */
+uint64_t mconn_now(const struct mconn *c);
+uint32_t mconn_worth(const struct mconn *c); /* by how much an edge has to move to be told */
+void mconn_transmit(struct mconn *c, uint32_t seq, unsigned flags, uint32_t len);
+bool mconn_quirky(const struct mconn *c); /* its quirks have not ended */
+bool mconn_quirk(const struct mconn *c, uint32_t ppm); /* now? */
 
 /* Bytes out of order are kept in the receive buffer, at their place. */
 void mconn_hold(struct mconn *c, uint32_t seq, const uint8_t *data, uint32_t len);

@@ -175,7 +175,7 @@ static void text_input(struct mconn *c, const struct segment *s)
         return;
     c->owed++;
     if (seq_before(c->rcv_nxt, s->seq) || c->fin_got) {
-        c->owed = 2; /* out of order, or again: say at once what is missing */
+        c->owed = AT_ONCE; /* out of order, or again: say at once what is missing */
         if (!c->fin_got && (c->sack || c->host->conf.keeps))
             mconn_hold(c, s->seq, s->data, s->len);
         return;
@@ -184,20 +184,20 @@ static void text_input(struct mconn *c, const struct segment *s)
     bool whole = n <= room;
     n = whole ? n : room;
     if (skip) {
-        c->owed = 2;
+        c->owed = AT_ONCE;
         c->twice = (struct range){s->seq, s->len > skip ? c->rcv_nxt : s->seq + s->len};
     }
     if (n) {
         memcpy(c->buffer + c->unread, s->data + skip, n);
         c->unread += n;
         c->rcv_nxt += n;
-        c->owed = c->nheld ? 2 : c->owed; /* RFC 5681 4.2 */
+        c->owed = c->nheld ? AT_ONCE : c->owed; /* RFC 5681 4.2 */
         mconn_held_due(c);
     }
     if (s->flags & FIN && whole && s->seq + s->len == c->rcv_nxt) {
         c->rcv_nxt++;
         c->fin_got = true;
-        c->owed = 2;
+        c->owed = AT_ONCE;
         if (c->state == M_ESTABLISHED)
             c->state = M_CLOSE_WAIT;
         else if (c->state == M_FIN_WAIT_1)
@@ -272,6 +272,10 @@ void mconn_input(struct model *m, uint32_t from, const uint8_t *t, size_t n)
         if (c->state == M_CLOSED || c->state == M_UNREAD || c->peer != from ||
             c->peer_port != get2(t) || c->port != get2(t + 2))
             continue;
+        c->kept = 0;
+        c->keep_at = 0;
+        if (m->conf.quirks.keep_ns)
+            c->again = 0; /* it is there, though its window may be closed (RFC 9293 3.8.6.1) */
         if (c->state == M_SYN_SENT)
             syn_sent(c, &s);
         else

@@ -26,10 +26,11 @@ static void edge_watch(struct mconn *c, const struct segment *s)
 {
     uint32_t edge = s->ack + (s->wnd << c->snd_scale);
     uint32_t slack = c->host->conf.slack;
+    bool fitful = c->host->conf.fitful;
     if (c->end->shut && s->ack == c->iss + 2 + (uint32_t)c->end->sent)
         return; /* nothing more will be sent, so a window is of no use */
     if (!c->said.any || seq_before(c->said.ack, s->ack)) {
-        if (c->said.any && seq_before(edge + slack, c->said.edge))
+        if (c->said.any && !fitful && seq_before(edge + slack, c->said.edge))
             wrong(c, s, "takes back a window that it has promised");
         c->said.ack = s->ack;
         if (!c->said.any || seq_before(c->said.edge, edge))
@@ -38,7 +39,7 @@ static void edge_watch(struct mconn *c, const struct segment *s)
         return;
     }
     if (s->ack == c->said.ack) {
-        if (c->host->conf.ordered && seq_before(edge + slack, c->said.edge))
+        if (c->host->conf.ordered && !fitful && seq_before(edge + slack, c->said.edge))
             wrong(c, s, "takes back a window that it has promised");
         if (seq_before(c->said.edge, edge))
             c->said.edge = edge;
@@ -58,7 +59,8 @@ static void stamp_watch(struct mconn *c, const struct segment *s)
     }
     /* A bare acknowledgement of a connection made again from its record repeats what it has been
      * echoed, which may lag. */
-    if (c->host->conf.ordered && c->said.stamped && s->len && seq_before(s->tsval, c->said.stamp))
+    if (c->host->conf.ordered && !c->host->conf.fitful && c->said.stamped && s->len &&
+        seq_before(s->tsval, c->said.stamp))
         wrong(c, s, "its time stamps run back");
     if (!c->said.stamped || seq_before(c->said.stamp, s->tsval))
         c->said.stamp = s->tsval;
