@@ -33,11 +33,13 @@ endef
 $(foreach v,$(VARIANTS),$(eval $(call test_library,$(v))))
 
 TEST_MAINS := $(wildcard tests/*/test_*.c tests/*/run.c)
+# The simulation lets allocations fail (tests/sim/alloc.h).
+WRAP_sim := -Wl,--wrap=pool_alloc,--wrap=msg_alloc,--wrap=msg_alloc_class
 # $(call test_program,VARIANT,MAIN,OTHERS): -lcmocka only where it is used
 define test_program
 build/$(1)/$(basename $(2)): build/$(1)/$(basename $(2)).o $(patsubst %.c,build/$(1)/%.o,$(3)) build/$(1)/libtowpath.a
 	@echo "  LD  $(1)  $$@"
-	@$(CC_$(1)) $(CFLAGS_$(1)) -o $$@ $$^ -Wl,--as-needed $(LIBRARIES) -lcmocka -lm
+	@$(CC_$(1)) $(CFLAGS_$(1)) $(WRAP_$(notdir $(patsubst %/,%,$(dir $(2))))) -o $$@ $$^ -Wl,--as-needed $(LIBRARIES) -lcmocka -lm
 TEST_PROGRAMS += build/$(1)/$(basename $(2))
 endef
 $(foreach v,$(VARIANTS),$(foreach m,$(TEST_MAINS),\

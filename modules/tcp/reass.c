@@ -195,6 +195,6 @@ void reass_charge(struct reass *r, struct pool *payer)
 {
     for (uint32_t i = 0; i < r->n; i++)
         for (struct msg *m = r->run[i].head; m; m = m->next)
-            if (msg_charge(m, payer) != OK)
-                return; /* the pool that paid until now goes on */
+            if (msg_charge(m, payer) != OK && msg_charge(m, &payer->k->pool) != OK)
+                payer->k->drops[DROP_TCP_MEM]++; /* cannot be: the kernel has no limit */
 }

@@ -157,13 +157,15 @@ void model_free(struct model *m)
 
 void model_reboot(struct model *m)
 {
-    for (int i = 0; i < m->nconn; i++) {
+    m->next_port = FIRST_PORT;
+    for (int i = m->nconn - 1; i >= 0; i--) {
         struct mconn *c = &m->conn[i];
-        if (!end_over(c->end) && c->state != M_CLOSED)
+        if (c->state != M_CLOSED)
+            m->next_port = c->port;
+        if (c->state != M_CLOSED && !end_over(c->end))
             c->end->state = END_ABORTED;
         c->state = M_CLOSED;
     }
-    m->next_port = FIRST_PORT;
     m->iss = (uint32_t)rng_next(&m->random);
     m->resolved = false;
     m->asked = 0;

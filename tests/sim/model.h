@@ -132,7 +132,7 @@ void model_init(struct model *m, const struct model_conf *c, struct simworld *w,
                 int end);
 uint16_t model_connect(struct model *m, struct end *e, uint32_t to, uint16_t port); /* our port */
 void model_free(struct model *m);
-/* It has forgotten everything, and its ports begin where they began at first. */
+/* It has forgotten everything; its next port is one that a connection of its had. */
 void model_reboot(struct model *m);
 void model_work(struct model *m); /* the plan of an application has changed */
 bool model_idle(const struct model *m); /* no connection, not even TIME-WAIT */

@@ -150,6 +150,18 @@ static uint64_t limit_by(const struct peer *to, const struct end *reader)
     return limit;
 }
 
+static void pair_limit(struct scene *s, struct pair *p)
+{
+    end_limit(&p->client, limit_by(&s->peer[1], &p->server));
+    end_limit(&p->server, limit_by(&s->peer[0], &p->client));
+}
+
+void plan_limits(struct scene *s)
+{
+    for (int i = 0; i < s->npairs; i++)
+        pair_limit(s, &s->pair[i]);
+}
+
 static void abort_draw(struct scene *s, struct end *e, const struct end *other)
 {
     if (often(s, 50))
@@ -158,16 +170,17 @@ static void abort_draw(struct scene *s, struct end *e, const struct end *other)
         e->abort_got = (int64_t)rng_below(&s->random, other->out_bytes + 1);
 }
 
-static void pair_draw(struct scene *s, struct pair *p, uint64_t number)
+void plan_pair(struct scene *s, int i)
 {
+    struct pair *p = &s->pair[i];
+    uint64_t number = (uint64_t)i;
     end_draw(s, &p->client);
     end_draw(s, &p->server);
     p->client.out_stream = p->server.in_stream = s->seed * 16 + number * 2;
     p->server.out_stream = p->client.in_stream = s->seed * 16 + number * 2 + 1;
     p->client.shut_last = often(s, 30);
     p->server.shut_last = !p->client.shut_last && often(s, 60);
-    end_limit(&p->client, limit_by(&s->peer[1], &p->server));
-    end_limit(&p->server, limit_by(&s->peer[0], &p->client));
+    pair_limit(s, p);
     if (s->story == STORY_CLIENT_RESETS)
         abort_draw(s, &p->client, &p->server);
     if (s->story == STORY_SERVER_RESETS)
@@ -190,7 +203,7 @@ void plan_warm(struct scene *s)
 
 /* By how much the edges that a host hears of may be off, for they are told in units of the other
  * host and of the forwarder. */
-static void units_draw(struct scene *s)
+void plan_units(struct scene *s)
 {
     for (int i = 0; i < 2; i++) {
         const struct peer *other = &s->peer[!i];
@@ -253,9 +266,8 @@ void plan_draw(struct scene *s)
         s->peer[i].is_model = often(s, 50);
         s->peer[i].model.conf = plan_model(s, i);
     }
-    units_draw(s);
     for (int i = 0; i < s->npairs; i++)
-        pair_draw(s, &s->pair[i], (uint64_t)i);
+        plan_pair(s, i);
     whims_draw(s);
 }
 
@@ -280,14 +292,16 @@ void plan_box(struct scene *s, char *words, size_t n)
 {
     static const char *const policies[] = {"fifo", "share", "edf"};
     bool vanishes = s->story >= STORY_SERVER_DOWN, ends = s->story != STORY_PLAIN;
+    bool loose = s->faults.loose || s->faults.on[FAULT_REBOOT];
+    const char *long_idle = loose ? "7200s" : "90h";
     const char *policy = policies[rng_below(&s->random, 3)];
     bool stamps = often(s, 70), sack = often(s, 70), small_out = often(s, 30) || s->whims.deep;
     bool small_in = often(s, 30) || s->whims.deep;
     snprintf(words, n,
              "paths=256 flows=1024 sched=%s msl=120s connect=%s giveup=%s idle=%s halfidle=%s "
              "tcp.timestamps=%s tcp.sack=%s tcp.sndbuf=%s tcp.rcvbuf=%s%s",
-             policy, vanishes ? "30s" : "3600s", vanishes ? "120s" : "90h", ends ? "300s" : "90h",
-             ends ? "300s" : "90h", stamps ? "on" : "off", sack ? "on" : "off",
+             policy, vanishes ? "30s" : "3600s", vanishes ? "120s" : loose ? "3600s" : "90h",
+             ends ? "300s" : long_idle, ends ? "300s" : long_idle, stamps ? "on" : "off", sack ? "on" : "off",
              small_out ? "4k" : "128k", small_in ? "4k" : "128k",
              s->transparent ? " plug.listen=*:8080 plug.to=none plug.transparent=on" : "");
     splice_words(s, words + strlen(words), n - strlen(words));

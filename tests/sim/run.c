@@ -2,7 +2,8 @@
 /*
  * The seeded simulation's program: a forwarder between a client and a server over bad links.
  *
- *     run [--graph G] [--seed N | --seeds FIRST:COUNT] [--trace PREFIX] [--set WORDS]
+ *     run [--graph G] [--seed N | --seeds FIRST:COUNT] [--faults all|LIST] [--soak HOURS]
+ *         [--trace PREFIX] [--set WORDS]
  *
  * Without --graph even seeds take firewall-1path and odd ones firewall-2path; G may name a
  * treatment (firewall/off, /absorb, /hold, /concurrent). A failing seed prints one line `failed
@@ -104,12 +105,27 @@ static void summary_splices(const struct totals *t)
            (unsigned long long)t->splices.forwarded, (unsigned long long)t->splices.held,
            (unsigned long long)t->splices.dropped, (unsigned long long)t->commands[0],
            (unsigned long long)t->commands[1]);
-    printf("streams %016llx\n", (unsigned long long)t->sum);
+    printf("streams %016llx\ntrace %016llx\n", (unsigned long long)t->sum,
+           (unsigned long long)t->hash);
+    for (int i = 0; i < FAULT_COUNT; i++)
+        if (t->struck[i])
+            printf("fault %s: %llu\n", fault_name((enum fault)i),
+                   (unsigned long long)t->struck[i]);
+}
+
+static void faults_print(void)
+{
+    int n = 0;
+    for (int i = 0; i < FAULT_COUNT; i++)
+        if (scene.faults.on[i])
+            printf("%s%s", n++ ? "," : " (faults ", fault_name((enum fault)i));
+    printf("%s\n", n ? ")" : "");
 }
 
 int main(int argc, char **argv)
 {
-    const char *only = NULL, *trace = NULL;
+    const char *only = NULL;
+    struct scene_job job = {0};
     uint64_t first = 1, number = 100;
     struct totals t = {0};
     bool good = true;
@@ -117,7 +133,12 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--graph") == 0) {
             only = argv[i + 1];
         } else if (strcmp(argv[i], "--trace") == 0) {
-            trace = argv[i + 1];
+            job.trace = argv[i + 1];
+        } else if (strcmp(argv[i], "--faults") == 0) {
+            job.faults = true;
+            faults_only = strcmp(argv[i + 1], "all") == 0 ? NULL : argv[i + 1];
+        } else if (strcmp(argv[i], "--soak") == 0) {
+            job.soak_hours = strtoull(argv[i + 1], NULL, 10);
         } else if (strcmp(argv[i], "--set") == 0) {
             scene_settings = argv[i + 1];
         } else if (strcmp(argv[i], "--seed") == 0) {
@@ -130,7 +151,7 @@ int main(int argc, char **argv)
             number = *colon == ':' ? strtoull(colon + 1, NULL, 10) : 1;
         } else {
             fprintf(stderr, "usage: run [--graph G] [--seed N | --seeds FIRST:COUNT] "
-                            "[--trace PREFIX] [--set WORDS]\n");
+                            "[--faults all|LIST] [--soak HOURS] [--trace PREFIX] [--set WORDS]\n");
             return 2;
         }
     }
@@ -139,11 +160,13 @@ int main(int argc, char **argv)
     signal(SIGSEGV, died);
     for (uint64_t seed = first; seed < first + number; seed++) {
         nconsole = 0;
-        if (!scene_run(&scene, seed, graph_of(seed, only), trace, &t)) {
+        job.graph = graph_of(seed, only);
+        if (!scene_run(&scene, seed, &job, &t)) {
             good = false;
-            printf("failed seed %llu %s: %s, %s%s%s\n", (unsigned long long)seed, scene.graph,
+            printf("failed seed %llu %s: %s, %s%s%s", (unsigned long long)seed, scene.graph,
                    story_name(scene.story), scene.why, scene.faulty ? " (bad links)" : "",
                    scene.transparent ? " (transparent)" : "");
+            faults_print();
         }
         fflush(stdout);
     }

@@ -10,6 +10,7 @@
 #include "drivers/hosted/sim.h"
 #include "modules/tcp/splice.h"
 #include "tests/sim/app.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/model.h"
 #include "tests/sim/wire.h"
 
@@ -39,7 +40,10 @@ struct machine { /* a kernel and its ground */
     struct kernel *k;
     struct ground ground;
     uint32_t paths, flows, timers, small, full; /* at the start */
-    uint64_t path_bytes;
+    uint64_t path_bytes, pool_bytes;
+    uint64_t clock; /* if it has one of its own */
+    uint32_t msgs_limit[MSG_CLASSES], paths_limit;
+    struct msgq taken; /* buffers that a fault keeps from it */
 };
 
 struct peer { /* client or server */
@@ -53,7 +57,8 @@ struct pair { /* both ends of a connection */
     struct scene *scene;
     uint16_t client_port; /* 0: not begun */
     uint16_t box_port;    /* the forwarder's towards the server; 0: not known yet */
-    bool taken;           /* the server has accepted it */
+    bool begun, taken;    /* the client was told to connect; the server has accepted it */
+    bool rebooted;        /* one of its hosts has forgotten it */
     uint64_t start_ns;
 };
 
@@ -70,8 +75,11 @@ struct whims {
     uint64_t commands[2]; /* given so far: splice, unsplice */
 };
 
+struct scene_job;
+
 struct scene {
     uint64_t seed;
+    const struct scene_job *job;
     struct rng random;
     enum story story;
     enum treatment treatment;
@@ -87,7 +95,12 @@ struct scene {
     int npairs;
     uint64_t gone_ns; /* when the host of a story vanishes, from the start of its connections */
     struct whims whims;
+    struct faults faults;
+    struct faults_side side[2];
+    bool dead[2];   /* that link is down for good */
+    bool forgiving; /* nothing is judged now */
     struct wire wire;
+    uint64_t hash; /* of every frame, when and where */
     struct pcapfile trace[2];
     char why[SCENE_TEXT]; /* what went wrong; empty: nothing */
 };
@@ -99,18 +112,36 @@ struct totals { /* of many runs, for the summary */
     uint64_t commands[2];
     uint64_t sum; /* of what the plain stories delivered, by seed: the same for all treatments */
     struct splice_stats splices;
+    uint64_t struck[FAULT_COUNT], hash;
 };
 
-/* name: of a graph, or of one that can splice and a treatment ("firewall/hold"). trace: NULL, or
- * the beginning of the names of two capture files. False: s->why says why. */
-bool scene_run(struct scene *s, uint64_t seed, const char *name, const char *trace,
-               struct totals *t);
+struct scene_job {
+    const char *graph; /* or one that can splice and a treatment: "firewall/hold" */
+    const char *trace; /* NULL, or the beginning of the names of two capture files */
+    bool faults;
+    void (*planned)(struct scene *s); /* NULL, or who changes what the seed stands for */
+    void (*begun)(struct scene *s);   /* NULL, or who is told that the connections begin now */
+    uint64_t soak_hours;              /* for so long connections come and go; 0: once */
+};
+
+/* False: s->why says why. */
+bool scene_run(struct scene *s, uint64_t seed, const struct scene_job *job, struct totals *t);
 extern const char *scene_settings; /* more settings of the forwarder, for who looks for a fault */
 const char *story_name(enum story story);
 const char *treatment_name(enum treatment t);
 
+/* judge.c's, for scene.c: what must hold. */
+void machine_note(struct machine *h); /* what it has now is what it shall have at the end */
+void machine_check(struct scene *s, const struct machine *h, const char *who);
+void judge_pair(struct scene *s, struct pair *p, int i);
+void judge_peers(struct scene *s);
+int scene_gone(const struct scene *s); /* the host that vanishes; -1: none */
+
 /* plan.c's, for scene.c: draw everything. */
 void plan_draw(struct scene *s);
+void plan_pair(struct scene *s, int i);
+void plan_units(struct scene *s);  /* what the model hosts may rely on, */
+void plan_limits(struct scene *s); /* and how many bytes are enough, once it is known who they are */
 void plan_links(struct scene *s); /* from now on the links are as bad as drawn */
 void plan_links_clean(struct scene *s);
 struct model_conf plan_model(struct scene *s, int side);
@@ -121,6 +152,9 @@ void plan_warm(struct scene *s);
 void whims_init(struct scene *s);
 void whims_begin(struct scene *s);
 void whims_count(const struct scene *s, struct totals *t);
+/* An operator types that on the forwarder's console. */
+void scene_say(struct scene *s, const char *line);
+void scene_begin(struct scene *s); /* connections that have not begun do, each at its time */
 /* fail(), for the other files. */
 void scene_fail(struct scene *s, const char *what, const char *who, int i);
 bool scene_over(const struct scene *s); /* all connections but the first have ended */

@@ -110,7 +110,7 @@ static void quiet(struct show *out, const char *text, size_t n)
     (void)n;
 }
 
-static void say(struct scene *s, const char *line)
+void scene_say(struct scene *s, const char *line)
 {
     struct show out = {quiet};
     char copy[64];
@@ -130,7 +130,7 @@ static void any_command(struct scene *s)
         snprintf(line, sizeof line, "%s all", undo ? "unsplice" : "splice");
     else
         snprintf(line, sizeof line, "%s %u", undo ? "unsplice" : "splice", path_number(p));
-    say(s, line);
+    scene_say(s, line);
     s->whims.commands[undo]++;
 }
 
@@ -153,8 +153,8 @@ static void next_whim(void *arg)
 static void begin_late(void *arg)
 {
     struct scene *s = arg;
-    say(s, "set fwd.splice=on");
-    say(s, "splice all");
+    scene_say(s, "set fwd.splice=on");
+    scene_say(s, "splice all");
 }
 
 void whims_init(struct scene *s)
