@@ -109,6 +109,8 @@ void drain_check(struct splice *s)
     bool waits = s->drain == DRAIN_ABSORB && !gap_closed(s); /* held segments wait for the window */
     if (s->state != SPLICE_PENDING || dst->snd_max != tcb_queue_end(dst) || waits)
         return;
+    if (s->due) /* it ends as soon as it may, and what is behind the stop is the proxy's */
+        return;
     enter_forwarding(s, dst->snd_una == dst->snd_max ? SPLICE_SENT_ACKED : SPLICE_SENT);
     if (dst->sp_out == s)
         stop_check(s);
