@@ -29,7 +29,8 @@ void simworld_own_clock(struct simworld *w, struct kernel *k, uint64_t *clock, u
 void simworld_jump(struct simworld *w, struct kernel *k, uint64_t ns); /* its clock leaps ahead */
 /* It is not polled until then: ticks and interrupts are lost. */
 void simworld_sleep(struct simworld *w, struct kernel *k, uint64_t until_ns);
-/* After each turn of k in which it did something; for who wants to be between any two. */
+/* After each turn of k in which it did something or a timer was due; for who wants to be between
+ * any two. */
 void simworld_watch(struct simworld *w, struct kernel *k, void (*turned)(void *arg), void *arg);
 /* fn(arg) at that time (past: now), after the events of the same time that were asked for before.
  */
@@ -86,9 +87,10 @@ const struct simlink_stats *simlink_stats(const struct simlink *l, int end); /* 
 /* A card of k at that end, given to netdev_add; its address is 52:54:00:LL:LL:0E, link and end. */
 struct netdev *simlink_end(struct simlink *l, struct kernel *k, int end);
 /* What may befall a card that simlink_end made. */
-void simcard_deaf(struct simlink *l, int end, uint64_t until_ns);  /* interrupts for RX are lost */
-void simcard_stuck(struct simlink *l, int end, uint64_t until_ns); /* sends nothing; its ring fills */
-void simcard_ring(struct simlink *l, int end, uint32_t slots);     /* for received frames; at least 1 */
+void simcard_deaf(struct simlink *l, int end, uint64_t until_ns); /* interrupts for RX are lost */
+void simcard_stuck(struct simlink *l, int end,
+                   uint64_t until_ns);                         /* sends nothing; its ring fills */
+void simcard_ring(struct simlink *l, int end, uint32_t slots); /* for received frames; at least 1 */
 void simcard_lies(struct simlink *l, int end, uint32_t ppm); /* a frame's length: 0, or too much */
 void simcard_reset(struct simlink *l, int end);              /* what is in its rings is lost */
 void simcard_carrier(struct simlink *l, int end, bool on);

@@ -20,7 +20,7 @@ struct simevent {
 
 struct simkernel {
     struct kernel *k;
-    uint64_t *clock; /* its own, `ahead` of the world's; NULL: it reads the world's */
+    uint64_t *clock;        /* its own, `ahead` of the world's; NULL: it reads the world's */
     uint64_t ahead, asleep; /* ns; asleep: until then it is not polled */
     void (*turned)(void *arg);
     void *arg;

@@ -171,11 +171,10 @@ static bool kernel_turn(const struct simworld *w, struct simkernel *s)
         return false;
     if (s->clock)
         *s->clock = w->now + s->ahead;
-    if (!kernel_poll(s->k))
-        return false;
-    if (s->turned)
+    bool due = s->turned && kernel_next(s->k) <= w->now + s->ahead, did = kernel_poll(s->k);
+    if (s->turned && (due || did))
         s->turned(s->arg);
-    return true;
+    return did;
 }
 
 /* When it has to be looked at, by the world's clock. */

@@ -79,7 +79,8 @@ void end_rst(struct seg *s)
         r->flags |= RECORD_RST;
         fwd_of(s->p, s->at)->stat[FWD_RESETS]++;
     }
-    r->flags |= RECORD_SEEN;
+    if (!waits) /* nor made longer: who answers our challenges would keep it for ever */
+        r->flags |= RECORD_SEEN;
     fwd_go(s);
 }
 

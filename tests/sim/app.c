@@ -274,6 +274,19 @@ void app_listen(struct kernel *k, app_accept_fn *accept, void *arg)
     app->arg = arg;
 }
 
+void app_work(struct kernel *k)
+{
+    for (uint32_t i = 0; i < k->paths_size; i++) {
+        struct path *p = path_at(k, i);
+        for (int at = 0; p && at < p->shape->n; at++) {
+            const struct stage_ops *ops = p->shape->at[at].ops;
+            const struct appconn *c = p->state[at];
+            if (ops == &accepted_stage || ops == &connecting_stage)
+                path_post(p, c->away, EVENT_READY);
+        }
+    }
+}
+
 uint16_t app_connect(struct kernel *k, struct end *e, uint32_t to, uint16_t port)
 {
     struct attrs a = {0};

@@ -15,6 +15,7 @@ extern const struct module app_module;
 typedef struct end *app_accept_fn(void *arg, uint16_t peer_port);
 
 void app_listen(struct kernel *k, app_accept_fn *accept, void *arg);
+void app_work(struct kernel *k); /* the plan of an end has changed */
 uint16_t app_connect(struct kernel *k, struct end *e, uint32_t to, uint16_t port); /* our port */
 /* A host with one card, made of the modules of the graph `like`: eth, arp, ip, icmp, tcp, app. */
 const struct graph *app_graph(const struct graph *like);

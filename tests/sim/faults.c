@@ -28,7 +28,8 @@ static uint64_t between(struct scene *s, uint64_t low, uint64_t high)
 static bool is_wanted(const char *word)
 {
     size_t n = strlen(word);
-    for (const char *at = faults_only; at && *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] != 0))
+    for (const char *at = faults_only; at && *at;
+         at += strcspn(at, ",") + (at[strcspn(at, ",")] != 0))
         if (strcspn(at, ",") == n && strncmp(at, word, n) == 0)
             return true;
     return !faults_only;
@@ -82,6 +83,8 @@ static void peers_draw(struct scene *s)
         c->patience = c->patience ? c->patience : 250;
         c->undamaged &= !on[FAULT_CUT] && !on[FAULT_SWAP];
         const struct quirks *other = &s->peer[!i].model.conf.quirks;
+        c->late = on[FAULT_NARROW];
+        c->leaps = on[FAULT_JUMP];
         c->fitful = s->peer[!i].is_model && (other->shrink_ppm || other->old_ppm);
     }
 }
@@ -145,7 +148,8 @@ void faults_draw(struct scene *s)
         f->reboot_ns = some_ns(s, f->calm_ns);
         if (s->npairs == 1)
             plan_pair(s, s->npairs++);
-        s->whims.fickle = s->whims.deep = false; /* it would not know one connection from the next */
+        s->whims.fickle = s->whims.deep =
+            false; /* it would not know one connection from the next */
     }
     if (f->on[FAULT_SPLICES]) {
         s->whims.every_ns = MS;
@@ -214,10 +218,31 @@ void faults_begin(struct scene *s)
     simworld_at(s->world, f->calm_at, calm_now, s);
 }
 
+/* What lasts, and can be counted; the rest is counted once a run. */
+static void lasting_count(struct scene *s)
+{
+    static const enum fault lasting[] = {FAULT_ZERO,   FAULT_SHRINK,  FAULT_SILLY, FAULT_DELACK,
+                                         FAULT_DIVIDE, FAULT_STRETCH, FAULT_OLD,   FAULT_BARE,
+                                         FAULT_HALF,   FAULT_RST,     FAULT_KEEP,  FAULT_PORTS,
+                                         FAULT_RING,   FAULT_LIES,    FAULT_WRAP,  FAULT_SPLICES};
+    struct faults *f = &s->faults;
+    for (size_t i = 0; i < ARRAY_LEN(lasting); i++)
+        f->struck[lasting[i]] += f->on[lasting[i]];
+    for (int l = 0; l < 2; l++)
+        for (int e = 0; e < 2; e++) {
+            const struct simlink_stats *x = simlink_stats(s->link[l], e);
+            f->struck[FAULT_BURST] += x->bursts;
+            f->struck[FAULT_CUT] += x->cut;
+            f->struck[FAULT_SWAP] += x->swapped;
+        }
+    f->struck[FAULT_RATE] += allocs.ppm ? allocs.refused : 0;
+}
+
 void faults_calm(struct scene *s)
 {
     struct faults *f = &s->faults;
     f->calm = true;
+    lasting_count(s);
     for (int l = 0; l < 2; l++) {
         bool down[2];
         for (int e = 0; e < 2; e++)
@@ -229,8 +254,6 @@ void faults_calm(struct scene *s)
             simcard_carrier(s->link[l], e, true);
         }
     }
-    f->struck[FAULT_RATE] += allocs.ppm ? allocs.refused : 0;
-    f->struck[FAULT_NTH] += allocs.nth && allocs.count >= allocs.nth;
     allocs.k = NULL;
     faults_memory_back(s);
 }

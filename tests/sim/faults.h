@@ -11,42 +11,42 @@
 struct scene;
 
 /* X(name, what it is called, chance in %) */
-#define FAULTS(X)                                                                                  \
-    X(BURST, "burst-loss", 15)                                                                     \
-    X(CUT, "truncation", 10)                                                                       \
-    X(SWAP, "good-checksum", 3)                                                                    \
-    X(NARROW, "mtu-drop", 12)                                                                      \
-    X(DOWN, "link-down", 15)                                                                       \
-    X(CLOG, "swizzle-clog", 10)                                                                    \
-    X(REBOOT, "reboot", 10)                                                                        \
-    X(ZERO, "zero-window", 10)                                                                     \
-    X(SHRINK, "window-shrinks", 12)                                                                \
-    X(SILLY, "silly-window", 12)                                                                   \
-    X(DELACK, "late-ack", 12)                                                                      \
-    X(DIVIDE, "ack-division", 10)                                                                  \
-    X(STRETCH, "stretch-ack", 12)                                                                  \
-    X(OLD, "old-stamps", 10)                                                                       \
-    X(BARE, "no-options", 10)                                                                      \
-    X(HALF, "half-close", 6)                                                                       \
-    X(RST, "rst-for-fin", 10)                                                                      \
-    X(KEEP, "keep-alive", 20)                                                                      \
-    X(NTH, "nth-allocation", 10)                                                                   \
-    X(RATE, "allocations", 8)                                                                      \
-    X(STORE, "buffers-limit", 10)                                                                  \
-    X(POOL, "pool-limit", 8)                                                                       \
-    X(PATHS, "paths-limit", 8)                                                                     \
-    X(PORTS, "ports-range", 6)                                                                     \
-    X(RING, "ring-overrun", 10)                                                                    \
-    X(DEAF, "lost-interrupt", 12)                                                                  \
-    X(STORM, "interrupt-storm", 8)                                                                 \
-    X(STUCK, "tx-stuck", 12)                                                                       \
-    X(LIES, "descriptor-lies", 10)                                                                 \
-    X(RESET, "card-reset", 10)                                                                     \
-    X(FLAP, "link-flap", 10)                                                                       \
-    X(SLEEP, "tick-lost", 12)                                                                      \
-    X(JUMP, "clock-jump", 10)                                                                      \
-    X(WRAP, "clock-wrap", 12)                                                                      \
-    X(SET, "settings", 12)                                                                         \
+#define FAULTS(X)                   \
+    X(BURST, "burst-loss", 15)      \
+    X(CUT, "truncation", 10)        \
+    X(SWAP, "good-checksum", 3)     \
+    X(NARROW, "mtu-drop", 12)       \
+    X(DOWN, "link-down", 15)        \
+    X(CLOG, "swizzle-clog", 10)     \
+    X(REBOOT, "reboot", 10)         \
+    X(ZERO, "zero-window", 10)      \
+    X(SHRINK, "window-shrinks", 12) \
+    X(SILLY, "silly-window", 12)    \
+    X(DELACK, "late-ack", 12)       \
+    X(DIVIDE, "ack-division", 10)   \
+    X(STRETCH, "stretch-ack", 12)   \
+    X(OLD, "old-stamps", 10)        \
+    X(BARE, "no-options", 10)       \
+    X(HALF, "half-close", 6)        \
+    X(RST, "rst-for-fin", 10)       \
+    X(KEEP, "keep-alive", 20)       \
+    X(NTH, "nth-allocation", 10)    \
+    X(RATE, "allocations", 8)       \
+    X(STORE, "buffers-limit", 10)   \
+    X(POOL, "pool-limit", 8)        \
+    X(PATHS, "paths-limit", 8)      \
+    X(PORTS, "ports-range", 6)      \
+    X(RING, "ring-overrun", 10)     \
+    X(DEAF, "lost-interrupt", 12)   \
+    X(STORM, "interrupt-storm", 8)  \
+    X(STUCK, "tx-stuck", 12)        \
+    X(LIES, "descriptor-lies", 10)  \
+    X(RESET, "card-reset", 10)      \
+    X(FLAP, "link-flap", 10)        \
+    X(SLEEP, "tick-lost", 12)       \
+    X(JUMP, "clock-jump", 10)       \
+    X(WRAP, "clock-wrap", 12)       \
+    X(SET, "settings", 12)          \
     X(SPLICES, "splice-storm", 8)
 
 #define FAULT_ID(name, word, chance) FAULT_##name,

@@ -11,7 +11,9 @@
 #include "modules/tcp/splice.h"
 #include "tests/sim/scene.h"
 
-enum { PIECE = 1400, SURE = 8 /* bytes that are found at one place only */ };
+static void wake(void *arg);
+
+enum { PIECE = 1400, SURE = 8 /* bytes that are found at one place only */, RETRY_MS = 10 };
 
 struct fickle {
     struct conn *c;
@@ -129,8 +131,12 @@ static void work(struct fickle *f, enum dir d)
         uint32_t room = proxy_room(f->c, d);
         n = n < room ? n : room;
         n = n < f->way[d].see ? n : f->way[d].see;
-        if (!n || proxy_write(f->c, d, bytes, n) != OK)
+        if (!n)
             return;
+        if (proxy_write(f->c, d, bytes, n) != OK) { /* no memory now */
+            simworld_at(scene->world, simworld_now(scene->world) + RETRY_MS * MS, wake, f->pair);
+            return;
+        }
         check(f, d, bytes, n);
         f->way[d].see -= n;
         proxy_consume(f->c, d, n);

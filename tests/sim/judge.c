@@ -20,7 +20,6 @@ void machine_note(struct machine *h)
     for (int c = 0; c < MSG_CLASSES; c++)
         h->msgs_limit[c] = k->msgs.limit[c];
     h->paths_limit = k->paths_limit;
-    h->pool_bytes = k->pool.used;
     h->paths = k->paths_live;
     h->flows = k->flows.count;
     h->timers = k->timers.armed;
@@ -101,7 +100,7 @@ void judge_pair(struct scene *s, struct pair *p, int i)
         scene_fail(s, "an end before the last byte", "connection", i + 1);
     switch (i == SCENE_CONNS ? STORY_PLAIN : s->story) {
     case STORY_PLAIN:
-        if (i < SCENE_CONNS && (s->faults.loose || p->rebooted)) {
+        if (i < SCENE_CONNS && (s->faults.loose || p->rebooted || p->loose)) {
             check_loose(s, c, "client", i);
             if (p->taken)
                 check_loose(s, v, "server", i);
@@ -130,9 +129,9 @@ void judge_peers(struct scene *s)
     for (int i = 0; i < 2; i++) {
         struct peer *p = &s->peer[i];
         if (p->is_model && p->model.wrong)
-            scene_fail(s, p->model.wrong, i ? "forwarder, says server" : "forwarder, says client", 0);
+            scene_fail(s, p->model.wrong, i ? "forwarder, says server" : "forwarder, says client",
+                       0);
         if (!p->is_model && scene_gone(s) != i)
             machine_check(s, &p->machine, names[i]);
     }
 }
-

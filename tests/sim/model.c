@@ -7,7 +7,14 @@
 
 #include "tests/sim/bytes.h"
 
-enum { ETH = 14, IP = 20, FRAME_BYTES = 1514, ARP_AGAIN_MS = 300, ARP_BYTES = 28, FIRST_PORT = 40000 };
+enum {
+    ETH = 14,
+    IP = 20,
+    FRAME_BYTES = 1514,
+    ARP_AGAIN_MS = 300,
+    ARP_BYTES = 28,
+    FIRST_PORT = 40000
+};
 
 static void frame_send(struct model *m, const uint8_t mac[6], unsigned type, uint8_t *frame,
                        size_t n)

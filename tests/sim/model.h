@@ -53,6 +53,8 @@ struct model_conf {
     uint32_t slack;  /* bytes: units of windows, by which rounding may move an edge */
     uint32_t beyond; /* bytes: a window of less than that may have been rounded up on its way */
     bool fitful;     /* the other host takes windows back, or sends old time stamps */
+    bool late;       /* ICMP errors may be about segments of a connection that is no more */
+    bool leaps;      /* the forwarder's clock does, and with it the stamps that it makes */
 };
 
 struct model;
@@ -99,8 +101,8 @@ struct mconn {
     uint32_t told, ack_back;           /* the last acknowledgement sent; bytes not in it yet */
     uint32_t went_back;                /* snd_una when it last went back for equal ACKs */
     uint64_t rto_at, ack_at, wait_at, keep_at; /* ns; 0: not armed */
-    uint64_t event_at;                 /* ns of the earliest event that is asked for; 0: none */
-    struct {                           /* modelwatch.c's: what the peer has said so far */
+    uint64_t event_at; /* ns of the earliest event that is asked for; 0: none */
+    struct {           /* modelwatch.c's: what the peer has said so far */
         bool any, stamped;
         uint32_t ack, edge; /* highest; right edge ever */
         uint32_t stamp;     /* newest */
@@ -117,7 +119,7 @@ struct model {
     uint64_t asked; /* ns of the last ARP request */
     uint16_t ident, next_port;
     uint32_t iss;
-    struct rng random; /* for quirks */
+    struct rng random;                                    /* for quirks */
     struct end *(*accept)(void *arg, uint16_t peer_port); /* NULL: refused */
     void *arg;
     struct mconn conn[MODEL_CONNS];
@@ -134,7 +136,7 @@ uint16_t model_connect(struct model *m, struct end *e, uint32_t to, uint16_t por
 void model_free(struct model *m);
 /* It has forgotten everything; its next port is one that a connection of its had. */
 void model_reboot(struct model *m);
-void model_work(struct model *m); /* the plan of an application has changed */
+void model_work(struct model *m);       /* the plan of an application has changed */
 bool model_idle(const struct model *m); /* no connection, not even TIME-WAIT */
 
 /* model.c's, for modeltcp.c: a TCP segment (header and payload) goes out in a datagram. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The model host's TCP: connections, and the segments that they send. When they do is modelwork.c's.
+/* The model host's TCP: connections, and the segments that they send. When they do is
+ * modelwork.c's.
  */
 #include "tests/sim/modelout.h"
 

@@ -38,7 +38,7 @@ uint32_t mconn_stamp(const struct mconn *c); /* its clock now */
 uint64_t mconn_now(const struct mconn *c);
 uint32_t mconn_worth(const struct mconn *c); /* by how much an edge has to move to be told */
 void mconn_transmit(struct mconn *c, uint32_t seq, unsigned flags, uint32_t len);
-bool mconn_quirky(const struct mconn *c); /* its quirks have not ended */
+bool mconn_quirky(const struct mconn *c);              /* its quirks have not ended */
 bool mconn_quirk(const struct mconn *c, uint32_t ppm); /* now? */
 
 /* Bytes out of order are kept in the receive buffer, at their place. */

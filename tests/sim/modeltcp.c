@@ -295,9 +295,10 @@ void mconn_too_long(struct model *m, uint32_t to, const uint8_t *quoted, unsigne
         if (c->state == M_CLOSED || c->peer != to || c->port != get2(quoted) ||
             c->peer_port != get2(quoted + 2))
             continue;
-        if (seq_before(seq, c->iss) || !seq_before(seq, c->snd_max))
+        bool ours = !seq_before(seq, c->iss) && seq_before(seq, c->snd_max);
+        if (!ours && !m->conf.late) /* RFC 5927 4.1 */
             m->wrong = "sends an ICMP error about what was never sent";
-        if (seq_before(seq, c->snd_una) || c->state < M_ESTABLISHED || mtu < 68 + 40 ||
+        if (!ours || seq_before(seq, c->snd_una) || c->state < M_ESTABLISHED || mtu < 68 + 40 ||
             c->mss <= mtu - 40)
             continue;
         c->mss = (uint16_t)(mtu - 40);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The model host's TCP: its timers, and the application behind it. A retransmission time-out doubles
- * from 300 ms to 8 s, and it gives up as late as the scene says. No congestion control: `flight`
- * segments at most.
+ * The model host's TCP: its timers, and the application behind it. A retransmission time-out
+ * doubles from 300 ms to 8 s, and it gives up as late as the scene says. No congestion control:
+ * `flight` segments at most.
  */
 #include <string.h>
 

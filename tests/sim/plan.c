@@ -300,9 +300,12 @@ void plan_box(struct scene *s, char *words, size_t n)
     snprintf(words, n,
              "paths=256 flows=1024 sched=%s msl=120s connect=%s giveup=%s idle=%s halfidle=%s "
              "tcp.timestamps=%s tcp.sack=%s tcp.sndbuf=%s tcp.rcvbuf=%s%s",
-             policy, vanishes ? "30s" : "3600s", vanishes ? "120s" : loose ? "3600s" : "90h",
-             ends ? "300s" : long_idle, ends ? "300s" : long_idle, stamps ? "on" : "off", sack ? "on" : "off",
-             small_out ? "4k" : "128k", small_in ? "4k" : "128k",
+             policy, vanishes ? "30s" : "3600s",
+             vanishes ? "120s"
+             : loose  ? "3600s"
+                      : "90h",
+             ends ? "300s" : long_idle, ends ? "300s" : long_idle, stamps ? "on" : "off",
+             sack ? "on" : "off", small_out ? "4k" : "128k", small_in ? "4k" : "128k",
              s->transparent ? " plug.listen=*:8080 plug.to=none plug.transparent=on" : "");
     splice_words(s, words + strlen(words), n - strlen(words));
 }

@@ -109,8 +109,7 @@ static void summary_splices(const struct totals *t)
            (unsigned long long)t->hash);
     for (int i = 0; i < FAULT_COUNT; i++)
         if (t->struck[i])
-            printf("fault %s: %llu\n", fault_name((enum fault)i),
-                   (unsigned long long)t->struck[i]);
+            printf("fault %s: %llu\n", fault_name((enum fault)i), (unsigned long long)t->struck[i]);
 }
 
 static void faults_print(void)

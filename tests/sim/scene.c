@@ -18,11 +18,11 @@ enum {
     WARM_S = 60,
     SETTLE_S = 900,
     LOOSE_S = 7200, /* idle limit when a reset may have been lost */
-    CALM_S = 200, /* then what was on its way has arrived */
+    CALM_S = 200,   /* then what was on its way has arrived */
     LIMIT_S = 300000,
     STUCK_S = 10000,        /* that long without a byte */
     STUCK_FAULTS_S = 40000, /* who has been silent for hours may still come */
-    LIMIT_LOST_S = 20000, /* when a reset may have been lost */
+    LIMIT_LOST_S = 20000,   /* when a reset may have been lost */
     AT_ONCE_S = 5,
     SERVER_PORT = 8080,
     BOX_ADDR = 0x0a000101,
@@ -203,7 +203,7 @@ void scene_begin(struct scene *s)
             begin(s, &s->pair[i]);
 }
 
-static void run_for(struct scene *s, uint64_t ns)
+void scene_run_for(struct scene *s, uint64_t ns)
 {
     if (!s->why[0] && !simworld_run(s->world, simworld_now(s->world) + ns))
         fail(s, "time stands still", "world", 0);
@@ -214,16 +214,19 @@ int scene_gone(const struct scene *s)
     return s->story == STORY_CLIENT_GONE ? 0 : s->story == STORY_SERVER_GONE ? 1 : -1;
 }
 
-static void vanish(void *arg)
+static void host_vanish(struct scene *s, int side)
 {
-    struct scene *s = arg;
-    int side = scene_gone(s);
     for (int e = 0; e < 2; e++)
         simlink_way(s->link[side], e)->down = true;
     s->dead[side] = true;
     s->peer[side].model.gone = true;
     if (!s->peer[side].is_model)
         simworld_remove(s->world, s->peer[side].machine.k);
+}
+
+static void vanish(void *arg)
+{
+    host_vanish(arg, scene_gone(arg));
 }
 
 static bool over(const struct scene *s, int first, int n)
@@ -260,10 +263,10 @@ static void run_until_over(struct scene *s, int first, int n, uint64_t seconds)
 {
     uint64_t begun = simworld_now(s->world), step = SECOND, moved = begun, before = progress(s);
     uint64_t stuck = s->faults.any ? STUCK_FAULTS_S : STUCK_S;
-    run_for(s, 600 * MS); /* all have begun */
+    scene_run_for(s, 600 * MS); /* all have begun */
     while (!s->why[0] && !over(s, first, n) && simworld_now(s->world) - begun < seconds * SECOND &&
            simworld_now(s->world) - moved < stuck * SECOND) {
-        run_for(s, step);
+        scene_run_for(s, step);
         step = simworld_now(s->world) - begun > 100 * SECOND ? 10 * SECOND : SECOND;
         moved = progress(s) != before ? simworld_now(s->world) : moved;
         before = progress(s);
@@ -293,7 +296,7 @@ static void count(struct scene *s, struct totals *t)
         t->closed += p->client.state == END_CLOSED;
         t->reset += p->client.state == END_RESET;
         t->aborted += p->client.state == END_ABORTED;
-        if (s->story == STORY_PLAIN)
+        if (s->story == STORY_PLAIN && !s->faults.loose && !p->rebooted)
             t->sum += s->seed * (p->client.got * 3 + p->server.got * 5 + (uint64_t)p->client.state);
     }
     for (int i = 0; i < FAULT_COUNT; i++)
@@ -309,7 +312,7 @@ static void warm_up(struct scene *s)
     plan_warm(s);
     begin(s, &s->pair[SCENE_CONNS]);
     run_until_over(s, SCENE_CONNS, 1, WARM_S);
-    run_for(s, SETTLE_S * SECOND);
+    scene_run_for(s, SETTLE_S * SECOND);
     judge_pair(s, &s->pair[SCENE_CONNS], SCENE_CONNS);
     s->pair[SCENE_CONNS].client_port = s->pair[SCENE_CONNS].box_port = 0; /* others may use them */
     if (!s->why[0] && s->box.k->graph->rules && *s->box.k->graph->rules && !s->box.k->nhistory)
@@ -320,7 +323,7 @@ static void warm_up(struct scene *s)
 }
 
 /* The connections of one wave, to their ends. */
-static void wave(struct scene *s)
+void scene_wave(struct scene *s)
 {
     bool at_once = s->story == STORY_REFUSED && !s->faulty && !s->faults.any;
     int first = s->faults.on[FAULT_REBOOT] ? s->npairs / 2 : s->npairs;
@@ -331,12 +334,12 @@ static void wave(struct scene *s)
     whims_begin(s);
     if (s->faults.any) {
         faults_begin(s);
-        run_for(s, s->faults.calm_ns + CALM_S * SECOND);
+        scene_run_for(s, s->faults.calm_ns + CALM_S * SECOND);
     }
     run_until_over(s, 0, s->npairs,
-                   at_once                                     ? AT_ONCE_S
+                   at_once                                    ? AT_ONCE_S
                    : s->story == STORY_PLAIN || s->faults.any ? LIMIT_S
-                                                               : LIMIT_LOST_S);
+                                                              : LIMIT_LOST_S);
     for (int i = 0; i < s->npairs; i++)
         judge_pair(s, &s->pair[i], i);
 }
@@ -353,13 +356,18 @@ static void drive(struct scene *s)
     if (scene_gone(s) >= 0)
         simworld_at(s->world, simworld_now(s->world) + s->gone_ns, vanish, s);
     s->forgiving = s->faults.forged;
-    wave(s);
+    if (s->job->soak_hours)
+        scene_soak(s);
+    else
+        scene_wave(s);
+    for (int i = 0; i < 2 && s->faults.forged; i++)
+        host_vanish(s, i); /* they may go on for ever, each sure of something else */
     bool long_idle = s->faults.loose || s->faults.on[FAULT_REBOOT];
-    run_for(s, (long_idle ? SETTLE_S + LOOSE_S + 0ULL : SETTLE_S) * SECOND);
+    scene_run_for(s, (long_idle ? SETTLE_S + LOOSE_S + 0ULL : SETTLE_S) * SECOND);
     s->forgiving = false;
     machine_check(s, &s->box, "forwarder");
-    s->forgiving = s->faults.forged;
-    judge_peers(s);
+    if (!s->faults.forged)
+        judge_peers(s);
 }
 
 static void tear_down(struct scene *s)
@@ -395,6 +403,8 @@ bool scene_run(struct scene *s, uint64_t seed, const struct scene_job *job, stru
         faults_draw(s);
     if (job->planned)
         job->planned(s);
+    if (job->soak_hours) /* each wave ends by itself */
+        s->story = STORY_PLAIN;
     plan_units(s);
     plan_limits(s);
     build(s);

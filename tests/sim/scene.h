@@ -40,7 +40,7 @@ struct machine { /* a kernel and its ground */
     struct kernel *k;
     struct ground ground;
     uint32_t paths, flows, timers, small, full; /* at the start */
-    uint64_t path_bytes, pool_bytes;
+    uint64_t path_bytes;
     uint64_t clock; /* if it has one of its own */
     uint32_t msgs_limit[MSG_CLASSES], paths_limit;
     struct msgq taken; /* buffers that a fault keeps from it */
@@ -59,6 +59,7 @@ struct pair { /* both ends of a connection */
     uint16_t box_port;    /* the forwarder's towards the server; 0: not known yet */
     bool begun, taken;    /* the client was told to connect; the server has accepted it */
     bool rebooted;        /* one of its hosts has forgotten it */
+    bool loose;           /* it may end by a reset */
     uint64_t start_ns;
 };
 
@@ -140,8 +141,9 @@ int scene_gone(const struct scene *s); /* the host that vanishes; -1: none */
 /* plan.c's, for scene.c: draw everything. */
 void plan_draw(struct scene *s);
 void plan_pair(struct scene *s, int i);
-void plan_units(struct scene *s);  /* what the model hosts may rely on, */
-void plan_limits(struct scene *s); /* and how many bytes are enough, once it is known who they are */
+void plan_units(struct scene *s); /* what the model hosts may rely on, */
+void plan_limits(
+    struct scene *s);             /* and how many bytes are enough, once it is known who they are */
 void plan_links(struct scene *s); /* from now on the links are as bad as drawn */
 void plan_links_clean(struct scene *s);
 struct model_conf plan_model(struct scene *s, int side);
@@ -154,6 +156,9 @@ void whims_begin(struct scene *s);
 void whims_count(const struct scene *s, struct totals *t);
 /* An operator types that on the forwarder's console. */
 void scene_say(struct scene *s, const char *line);
+void scene_run_for(struct scene *s, uint64_t ns);
+void scene_wave(struct scene *s);  /* its connections, from begin to end */
+void scene_soak(struct scene *s);  /* soak.c's, for scene.c */
 void scene_begin(struct scene *s); /* connections that have not begun do, each at its time */
 /* fail(), for the other files. */
 void scene_fail(struct scene *s, const char *what, const char *who, int i);

@@ -18,7 +18,7 @@ static uint64_t draw(struct scene *s, uint64_t n)
 /* 1 ms to `most`, not beyond the calm. */
 static uint64_t until(struct scene *s, uint64_t most)
 {
-    uint64_t now = simworld_now(s->world), limit = MS << draw(s, 20);
+    uint64_t now = simworld_now(s->world), limit = (uint64_t)MS << draw(s, 20);
     uint64_t at = now + MS + draw(s, limit < most ? limit : most);
     return at < s->faults.calm_at ? at : s->faults.calm_at;
 }
@@ -134,11 +134,22 @@ static void pools(struct scene *s)
 
 static void settings(struct scene *s)
 {
-    static const char *const words[] = {
-        "set fwd.drain=absorb",  "set fwd.drain=hold", "set fwd.drain=concurrent", "set fwd.unsplice=wait",
-        "set fwd.unsplice=copy", "set fwd.merge=on",   "set fwd.merge=off",        "set fwd.splice=off",
-        "set fwd.splice=on",     "set plug.splice=off", "set plug.splice=on",      "show paths",
-        "show settings",         "show nodes",         "splice all",               "unsplice all"};
+    static const char *const words[] = {"set fwd.drain=absorb",
+                                        "set fwd.drain=hold",
+                                        "set fwd.drain=concurrent",
+                                        "set fwd.unsplice=wait",
+                                        "set fwd.unsplice=copy",
+                                        "set fwd.merge=on",
+                                        "set fwd.merge=off",
+                                        "set fwd.splice=off",
+                                        "set fwd.splice=on",
+                                        "set plug.splice=off",
+                                        "set plug.splice=on",
+                                        "show paths",
+                                        "show settings",
+                                        "show nodes",
+                                        "splice all",
+                                        "unsplice all"};
     if (s->treatment > TREAT_OFF)
         scene_say(s, words[draw(s, ARRAY_LEN(words))]);
 }
