@@ -53,7 +53,7 @@ struct simway {
     uint32_t damage_ppm;  /* one bit behind the Ethernet header is turned: a checksum will tell */
     uint32_t reorder_ppm; /* overtaken: up to reorder_ns late, the others do not wait */
     uint64_t reorder_ns;
-    uint32_t cut_ppm;                 /* the end of the frame is missing */
+    uint32_t cut_ppm;  /* the end of the frame is missing */
     uint32_t swap_ppm; /* two words of a TCP segment change places: no checksum will tell */
     uint32_t mtu;      /* bytes behind the Ethernet header; longer ones go to too_long; 0: any */
     bool down;

@@ -174,8 +174,8 @@ static void ways_begin(struct scene *s)
             struct simway *w = simlink_way(s->link[l], e);
             bool here = rng_below(&f->random, 2);
             if (here && f->on[FAULT_BURST]) {
-                w->burst_ppm = (uint32_t)between(s, 100, 20000);
-                w->burst_frames = (uint32_t)between(s, 2, 50);
+                w->loss_ppm += (uint32_t)between(s, 100, 20000);
+                w->burst = (uint32_t)between(s, 2, 50);
             }
             if (here && f->on[FAULT_CUT])
                 w->cut_ppm = (uint32_t)between(s, 1000, 50000);
@@ -231,7 +231,7 @@ static void lasting_count(struct scene *s)
     for (int l = 0; l < 2; l++)
         for (int e = 0; e < 2; e++) {
             const struct simlink_stats *x = simlink_stats(s->link[l], e);
-            f->struck[FAULT_BURST] += x->bursts;
+            f->struck[FAULT_BURST] += simlink_way(s->link[l], e)->burst ? x->lost : 0;
             f->struck[FAULT_CUT] += x->cut;
             f->struck[FAULT_SWAP] += x->swapped;
         }
