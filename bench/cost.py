@@ -4,6 +4,7 @@
     per_segment(...)   the whole guest's instructions, loads, stores, device accesses, segments coming in bursts
     by_part(...)       Towpath's instructions by the part of the tree they are in, from the addresses executed
     round_trip(...)    microseconds of one exchange at a time, the paper's method
+    lifetime(...)      a connection from SYN to the last FIN, with 1 KiB each way: instructions, and how many a second
 """
 
 import collections
@@ -99,3 +100,18 @@ def round_trip(row, nic, sizes, count=10000, turns=3):
             us = [c.data(0, 1, count, 1, size)["microseconds"] / count for _ in range(turns)]
             found[size] = {"median": statistics.median(us), "min": min(us), "max": max(us), "turns": turns, "count": count}
     return found
+
+
+def lifetime(row, nic, conns=None, size=1024, turns=3):
+    """{"instructions": {...}, "per_second": {...}} of whole connections, 64 at a time."""
+    conns = conns or (500 if is_linux(row) else 5000)
+    r, cost, rate = ROWS[row], [], []
+    with Crowd(r.graph, nic, conns=conns * turns, settings=r.settings) as c:
+        for turn in range(turns):
+            before = c.instructions()
+            a = c.open(turn * conns, conns, 64, size)
+            b = c.close(turn * conns, conns)
+            cost.append((c.instructions() - before) / conns)
+            rate.append(conns / ((a["microseconds"] + b["microseconds"]) / 1e6))
+    return {name: {"median": statistics.median(v), "min": min(v), "max": max(v), "turns": turns}
+            for name, v in (("instructions", cost), ("per_second", rate))}

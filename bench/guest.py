@@ -25,8 +25,19 @@ COUNTER = "4Q"  # instructions, loads, stores, device accesses
 CABLE = "cable"  # no guest: the two halves of the crowd, back to back
 
 
+LINUX_MEM = 512
+
+
+def linux_words(row, settings=""):
+    """QEMU's words for the guest of bench/linux, which is built when it is not there."""
+    subprocess.run([str(ROOT / "bench/linux/make.py")], check=True, stdout=subprocess.DEVNULL)
+    made = ROOT / "build/bench/linux"
+    return ["-kernel", str(made / "vmlinuz"), "-initrd", str(made / "initrd"), "-append",
+            f"console=ttyS0 quiet mitigations=off random.trust_cpu=on row={row} {settings}".strip()]
+
+
 class Crowd:
-    def __init__(self, graph, nic="e1000", conns=1000, settings=None, mem=512, count=True, icount=False, hot=False,
+    def __init__(self, graph, nic="e1000", conns=1000, settings=None, mem=LINUX_MEM, count=True, icount=False, hot=False,
                  extra=False):
         self.graph = graph
         self.linux = graph.removeprefix("linux-") if graph.startswith("linux-") else None
@@ -78,12 +89,9 @@ class Crowd:
 
     def system(self, graph, settings):
         """What QEMU boots: one of our images, or the Linux of bench/linux."""
-        if not self.linux:
-            return ["-kernel", str(guest.image_path(graph, False)), "-append", settings]
-        subprocess.run([str(ROOT / "bench/linux/make.py")], check=True, stdout=subprocess.DEVNULL)
-        made = ROOT / "build/bench/linux"
-        return ["-kernel", str(made / "vmlinuz"), "-initrd", str(made / "initrd"), "-append",
-                f"console=ttyS0 quiet mitigations=off random.trust_cpu=on row={self.linux} {settings}"]
+        if self.linux:
+            return linux_words(self.linux, settings)
+        return ["-kernel", str(guest.image_path(graph, False)), "-append", settings]
 
     def __enter__(self):
         return self

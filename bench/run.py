@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 
+import bulk
 import cost
 import report
 from guest import CABLE
@@ -27,6 +28,7 @@ from measure import BUILD, ROOT, LabError, cores
 from rows import QUICK, ROWS, SIZES, is_linux, title
 
 OTHER_CARDS = ("tulip", "virtio")
+CONNECTIONS = (1, 3, 100)
 
 
 def said(*words):
@@ -80,7 +82,7 @@ def brief(found):
     words = []
     for key, value in found.items():
         if isinstance(value, dict):
-            words.append(f"{key} bytes: {value['median']:.1f} ({value['min']:.1f} to {value['max']:.1f})")
+            words.append(f"{key}: {value['median']:.1f} ({value['min']:.1f} to {value['max']:.1f})")
         else:
             words.append(f"{key} {value:.0f}")
     return ", ".join(words)
@@ -107,9 +109,14 @@ def main():
     results.take(CABLE, args.nic, "microseconds", cost.round_trip, sizes)
     for row in ["bridge", *(r for r in rows if r != "bridge")]:
         results.take(row, args.nic, "microseconds", cost.round_trip, sizes, count=2000 if args.quick or is_linux(row) else 10000)
+    for row in rows:
+        results.take(row, args.nic, "mbit_s", bulk.bulk, (1,) if args.quick else CONNECTIONS, turns=1 if args.quick else 3)
+    for row in () if args.quick else [r for r in rows if r != "bridge"]:
+        results.take(row, args.nic, "lifetime", cost.lifetime)
     for nic in () if args.quick or args.rows else OTHER_CARDS:
         for row in rows:
             results.take(row, nic, "instructions", cost.per_segment, sizes, turns=3)
+            results.take(row, nic, "mbit_s", bulk.bulk, (1,))
     results.data["ratios"] = report.ratios(results.data)
     results.write()
     report.write(results.data, BUILD)
