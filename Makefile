@@ -10,6 +10,7 @@ include mk/common.mk
 include mk/hosted.mk
 include mk/x86_64.mk
 include mk/test.mk
+include mk/fuzz.mk
 
 # What the compilers wrote down with -MMD: the headers each object was made from.
 -include $(shell find build -path build/newlib -prune -o -name '*.d' -print 2>/dev/null)
@@ -22,6 +23,7 @@ PYTHON := /usr/bin/python3
 help:
 	@echo "make demo              boot a forwarder in QEMU, fetch a file through it, show what happens"
 	@echo "make test              all tests but the long ones (at most 20 minutes); make test-long: the rest"
+	@echo "make fuzz T=tcp MIN=60    one fuzz target for so many minutes; without T: lists them"
 	@echo "make run               boot GRAPH between two namespaces, its console on this terminal"
 	@echo "make host              build/hosted/GRAPH, the same sources as a Linux program"
 	@echo "make image             build/x86_64/GRAPH.elf, for QEMU -kernel, GRUB and iPXE"

@@ -114,7 +114,7 @@ static status_t word_set(struct kernel *k, char *name, const char *text)
     return status;
 }
 
-static status_t cmdline_apply(struct kernel *k, const char *cmdline)
+status_t settings_apply(struct kernel *k, const char *cmdline)
 {
     char word[256];
     while (cmdline && *cmdline) {
@@ -248,7 +248,7 @@ status_t graph_init(struct kernel *k, const struct graph *g, const char *cmdline
     if (status == OK)
         status = nodes_make(k);
     if (status == OK)
-        status = cmdline_apply(k, cmdline);
+        status = settings_apply(k, cmdline);
     if (status == OK)
         status = limits_apply(k);
     if (status == OK)

@@ -103,6 +103,9 @@ struct kernel {
 
 /* Bring up the graph on the cards already added. cmdline may be NULL. */
 MUST_CHECK status_t kernel_boot(struct kernel *k, const struct graph *g, const char *cmdline);
+/* The words NAME=VALUE of a command line; says what is wrong with the first that is, and stops
+ * there. */
+MUST_CHECK status_t settings_apply(struct kernel *k, const char *cmdline);
 /* Prepares what drivers need (pools, messages) before any netdev_add. memory: bytes to live on. */
 MUST_CHECK status_t kernel_init(struct kernel *k, uint64_t memory);
 /* One turn: poll cards, run paths, fire timers, read the console. False: nothing is left to do

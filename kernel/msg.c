@@ -55,7 +55,7 @@ struct msg *msg_alloc_class(struct pool *payer, enum msg_class class)
     struct msg *m = s->free[class];
     s->free[class] = m->next;
     s->live[class]++;
-    MEM_UNPOISON(m->room, room_of[class]);
+    MEM_UNPOISON(m->room, MSG_HEADROOM); /* the rest byte by byte, as msg_put gives it out */
     m->next = NULL;
     m->more = NULL;
     m->data = m->room + MSG_HEADROOM;
@@ -77,8 +77,10 @@ struct msg *msg_alloc(struct pool *payer, size_t headroom, size_t len)
     if (headroom + len > MSG_FULL_ROOM)
         return NULL;
     struct msg *m = msg_alloc_class(payer, headroom + len <= MSG_SMALL_ROOM ? MSG_SMALL : MSG_FULL);
-    if (m)
+    if (m) {
         m->data = m->room + headroom;
+        MEM_UNPOISON(m->room, headroom);
+    }
     return m;
 }
 

@@ -94,6 +94,7 @@ uint8_t *msg_put(struct msg *m, size_t n)
     if (m->store != m || m->more || room_behind(m) < n)
         return NULL;
     uint8_t *at = m->data + m->len;
+    MEM_UNPOISON(at, n);
     m->len += (uint32_t)n;
     m->total += (uint32_t)n;
     return at;

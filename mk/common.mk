@@ -69,7 +69,7 @@ $(foreach f,$(GRAPH_FILES),$(eval $(call graph_rules,$(basename $(notdir $(f))),
 
 # graph.mk says GRAPH_SRC_name := the sources of the modules, paths and rules of that graph. make
 # makes it first and starts over; goals that build nothing do without.
-PLAIN_GOALS := help clean deps lint format demo run test test-long show gdb bench coverage build/%.o build/%.a
+PLAIN_GOALS := help clean deps lint format demo run test test-long fuzz show gdb bench coverage build/%.o build/%.a
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),help)),)
 include $(GRAPHS:%=build/graph/%/graph.mk)
 endif

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VARIANTS = {"hosted": "gcc", "asan-gcc": "gcc", "asan-clang": "clang"}
-GROUPS = ("lint", "unit", "drivers", "path", "conformance", "sim", "million", "system")
+GROUPS = ("lint", "unit", "drivers", "path", "conformance", "fuzz", "sim", "million", "system")
 TIMEOUT, TIMEOUT_LONG = 900, 6 * 3600  # seconds one program may take
 RESULT = re.compile(r"(ok|not ok|skip)\b[: ]\s*(?:\d+\s*(?:- |(?=# SKIP)))?(.*)")
 
@@ -178,6 +178,8 @@ def run_group(results, group, options):
         if group == "system":
             make(results, "host", "image", "badwire", "build/hosted/tests/path/run", "GRAPH=all")
             make(results, "iso")
+        elif group == "fuzz":
+            make(results, "fuzz-programs", "GRAPH=all")
         else:
             make(results, "test-programs", "GRAPH=all")
         todo = [p for p in programs(group, results, options.long) if not options.only or options.only in p[0]]

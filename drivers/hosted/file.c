@@ -51,14 +51,14 @@ static ssize_t frame_read(struct card *c, struct msg *m)
 {
     struct virtio_net_hdr h = {0};
     uint8_t rest[1];
-    struct iovec part[3] = {{&h, c->head}, {m->data, CARD_ROOM}, {rest, sizeof rest}};
+    struct iovec part[3] = {{&h, c->head}, {msg_put(m, CARD_ROOM), CARD_ROOM}, {rest, sizeof rest}};
     ssize_t n = readv(c->fd, part, 3);
     if (n < 0)
         return -1;
     n -= (ssize_t)c->head;
     if (n <= 0 || n > CARD_ROOM)
         return 0;
-    m->len = m->total = (uint32_t)n;
+    msg_trim(m, (size_t)n);
     return !c->head || checksum_finish(m, &h) ? n : 0;
 }
 

@@ -34,6 +34,7 @@ INLINED static inline bool is_padded(uint8_t *frame, uint32_t len, uint32_t n)
 {
     if (len > SHORTEST || len - ETH_HEADER - n > sizeof(uint64_t))
         return false;
+    MEM_UNPOISON(frame + ETH_HEADER + n, sizeof(uint64_t));
     memset(frame + ETH_HEADER + n, 0, sizeof(uint64_t));
     return true;
 }
@@ -49,10 +50,13 @@ INLINED static inline bool is_to_us(const struct lane *l, const uint8_t *frame)
 INLINED static inline bool is_plain(const struct lane *l, const struct msg *m, uint32_t *n)
 {
     uint8_t *frame = m->data, *h = frame + ETH_HEADER;
-    uint64_t first = be64_get(h), ends, sum;
+    uint64_t first, ends, sum;
     uint32_t len = m->len;
-    if (UNLIKELY(len - SHORTEST > l->longer || m->flags || !is_to_us(l, frame) ||
-                 be16_get(frame + ETH_TYPE) != ETHERTYPE_IP4 || (first & l->look) != l->plain))
+    if (UNLIKELY(len - SHORTEST > l->longer)) /* before anything of it is read */
+        return false;
+    first = be64_get(h);
+    if (UNLIKELY(m->flags || !is_to_us(l, frame) || be16_get(frame + ETH_TYPE) != ETHERTYPE_IP4 ||
+                 (first & l->look) != l->plain))
         return false;
     *n = (uint16_t)(first >> 32);
     if (UNLIKELY(len - ETH_HEADER != *n && !is_padded(frame, len, *n)))

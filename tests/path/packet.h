@@ -72,12 +72,15 @@ enum layer { L_ETH, L_ARP, L_IP, L_ICMP, L_UDP, L_TCP, L_DATA };
 enum { PACKET_MAX = 70000, TEXT_MAX = 256, POKES = 4 };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK_FLAG = 16, TCP_URG = 32 };
 
+enum flaw { FLAW_NONE, FLAW_SUM, FLAW_BITS }; /* TCP's checksum is wrong; reserved bits are set */
+
 struct packet {
     enum layer at;           /* the layer named last: whose fields are meant */
     enum layer top;          /* the highest layer named */
     uint64_t given;          /* bit per field */
     uint64_t v[FIELD_COUNT]; /* numbers, addresses in host order, 48-bit MACs */
     bool raw;                /* TCP numbers are absolute */
+    enum flaw flaw;          /* read: what a forwarder may pass on as it came */
     bool options;            /* the option list was given, maybe empty */
     uint8_t opt[64];         /* built: bytes of IP or TCP options; which: top */
     uint32_t nopt;

@@ -76,9 +76,9 @@ static bool tcp_read(struct packet *p, const uint8_t *at, size_t n, uint32_t pse
     if (head < 20 || head > n)
         return bad(why, "TCP header length impossible");
     if (packet_sum(at, n, pseudo) != 0)
-        return bad(why, "TCP checksum wrong");
-    if (at[12] & 0xf || at[13] & 0xc0)
-        return bad(why, "TCP reserved bits or ECN set");
+        p->flaw = FLAW_SUM;
+    else if (at[12] & 0xf || at[13] & 0xc0)
+        p->flaw = FLAW_BITS;
     set(p, TCP_SPORT, get(at, 2));
     set(p, TCP_DPORT, get(at + 2, 2));
     set(p, TCP_SEQ, get(at + 4, 4));
@@ -88,7 +88,9 @@ static bool tcp_read(struct packet *p, const uint8_t *at, size_t n, uint32_t pse
     set(p, TCP_WIN, get(at + 14, 2));
     set(p, TCP_URP, get(at + 18, 2));
     options_text(p, at + 20, head - 20);
-    return data_read(p, at + head, n - head);
+    data_read(p, at + head, n - head);
+    return !p->flaw ||
+           bad(why, p->flaw == FLAW_SUM ? "TCP checksum wrong" : "TCP reserved bits or ECN set");
 }
 
 static bool top_read(struct packet *p, const uint8_t *at, size_t n, char *why)

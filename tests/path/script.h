@@ -85,11 +85,13 @@ struct stage {
         uint16_t port;
     } port[PORTS];
     int nports;
-    bool up;     /* it has booted */
-    bool speaks; /* the graph has an ip node: what is wrong may be its own */
-    bool down;   /* the kernel has ended */
-    bool flood;  /* within a loop: frames need not wait for what the last one did */
-    bool over;   /* the script has ended: nobody listens any more */
+    uint16_t listens; /* random packets: the port where the proxy listens, and the server */
+    bool honest;      /* random packets: all lengths, sums and fragments are true */
+    bool up;          /* it has booted */
+    bool speaks;      /* the graph has an ip node: what is wrong may be its own */
+    bool down;        /* the kernel has ended */
+    bool flood;       /* within a loop: frames need not wait for what the last one did */
+    bool over;        /* the script has ended: nobody listens any more */
     struct counts start;
     uint64_t drops[DROP_COUNT]; /* expected so far */
     bool allowed[DROP_COUNT];
@@ -100,6 +102,7 @@ struct stage {
 };
 
 /* Hosts and boot (stage.c). Each returns false when the test has failed. */
+/* trace: a capture file; NULL: none. */
 bool stage_boot(struct stage *s, const struct graph *g, const char *cmdline, const char *trace);
 void stage_host(struct stage *s, const struct host *h); /* before stage_boot */
 bool stage_shutdown(struct stage *s, const char *line); /* `quit`, and what it sends */
