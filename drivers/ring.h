@@ -46,19 +46,28 @@ static inline uint64_t stash_dma(const struct stash *s, const void *at)
     return (uintptr_t)at + s->dma;
 }
 
+/* The card writes where it likes in the buffer, so all of it is given out. */
+static inline struct msg *stash_new(struct stash *s)
+{
+    struct msg *m = msg_alloc_class(&s->k->pool, MSG_FULL);
+    if (m)
+        MEM_UNPOISON(m->room, MSG_FULL_ROOM);
+    return m;
+}
+
 /* A message as msg_alloc_class(MSG_FULL) makes it. */
 static inline struct msg *stash_take(struct stash *s)
 {
     if (LIKELY(s->n))
         return s->at[--s->n];
-    return msg_alloc_class(&s->k->pool, MSG_FULL);
+    return stash_new(s);
 }
 
 /* At least n buffers if the machine has them; how many there are. */
 static inline uint32_t stash_fill(struct stash *s, uint32_t n)
 {
     while (UNLIKELY(s->n < n)) {
-        struct msg *m = msg_alloc_class(&s->k->pool, MSG_FULL);
+        struct msg *m = stash_new(s);
         if (!m)
             break;
         s->at[s->n++] = m;
@@ -93,6 +102,7 @@ static inline void stash_renew(struct msg *m)
 {
     m->data = m->room + MSG_HEADROOM;
     m->net = NULL;
+    MEM_UNPOISON(m->room, MSG_FULL_ROOM);
 }
 
 /* A message that has been sent. */
@@ -181,6 +191,7 @@ static inline bool frame_fill(struct msg *m)
     if (m->more || m->store != m || m->refs != 1 || m->len >= FRAME_MIN ||
         (size_t)(m->data - m->room) + FRAME_MIN + WORD > room)
         return false;
+    MEM_UNPOISON(m->data, FRAME_MIN + WORD);
     for (uint8_t *at = m->data + m->len, *end = m->data + FRAME_MIN; at < end; at += WORD)
         memset(at, 0, WORD); /* one store; it may reach beyond what is sent */
     m->len = m->total = FRAME_MIN;
