@@ -13,14 +13,15 @@ static int64_t less(int64_t a, int64_t b)
 }
 
 /* What congestion control leaves from snd_nxt on. The first duplicates let one segment each out
- * (limited transmit, RFC 3042). */
+ * (limited transmit, RFC 3042); with SACK because each says what is no longer in flight (RFC 6675
+ * 5, step 3). */
 static int64_t congestion_room(const struct tcb *c)
 {
     if (c->recovery == RECOVER_SACK) /* recover_send has looked at the pipe */
         return c->cw.smss;
     uint32_t flying = c->snd_nxt - c->snd_una - sack_below(c, c->snd_nxt);
     int64_t room = (int64_t)c->cw.cwnd - flying;
-    if (c->recovery == RECOVER_NONE && c->dupacks && c->dupacks < 3)
+    if (c->recovery == RECOVER_NONE && !c->sack_ok && c->dupacks && c->dupacks < 3)
         room += (int64_t)c->dupacks * c->cw.smss;
     return room;
 }

@@ -50,7 +50,8 @@ static void enter(struct tcb *c)
 {
     tcb_count(c, STAT_FAST);
     c->recover = c->snd_max;
-    c->cc->loss(&c->cw, flight(c));
+    /* What is beyond cwnd was sent by limited transmit and does not count: RFC 5681 3.2, step 2. */
+    c->cc->loss(&c->cw, flight(c) < c->cw.cwnd ? flight(c) : c->cw.cwnd);
     c->high_rxt = c->snd_una;
     c->rescued = false;
     if (c->sack_ok) {

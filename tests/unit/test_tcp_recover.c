@@ -117,24 +117,24 @@ static void newreno_trace(void **state)
     } /* limited transmit, RFC 3042 */
     tl_send(t, TCP_ACK, ISN + 1, iss + 1, WND, NULL, 0);
     assert_int_equal(tl_expect(t, TCP_ACK)->seq, iss + 1);
-    assert_int_equal(b->cw.ssthresh, 6 * MSS); /* FlightSize of 12 segments, halved */
-    assert_int_equal(b->cw.cwnd, 9 * MSS);     /* ssthresh + 3 */
+    assert_int_equal(b->cw.ssthresh, 5 * MSS); /* FlightSize without limited transmit, halved */
+    assert_int_equal(b->cw.cwnd, 8 * MSS);     /* ssthresh + 3 */
     tl_silence(t);
     for (int dup = 4; dup <= 9; dup++)
         tl_send(t, TCP_ACK, ISN + 1, iss + 1, WND, NULL, 0);
-    assert_int_equal(b->cw.cwnd, 15 * MSS);
-    for (uint32_t i = 12; i < 15; i++)
+    assert_int_equal(b->cw.cwnd, 14 * MSS);
+    for (uint32_t i = 12; i < 14; i++)
         assert_int_equal(tl_expect(t, TCP_ACK)->seq, iss + 1 + i * MSS);
     tl_silence(t);
     tl_send(t, TCP_ACK, ISN + 1, iss + 1 + 4 * MSS, WND, NULL, 0); /* partial */
     assert_int_equal(tl_expect(t, TCP_ACK)->seq, iss + 1 + 4 * MSS);
-    assert_int_equal(b->cw.cwnd, 12 * MSS); /* deflated by 4, one back */
+    assert_int_equal(b->cw.cwnd, 11 * MSS); /* deflated by 4, one back */
     tl_expect(t, TCP_ACK);
     tl_silence(t);
     assert_int_equal(b->recovery, RECOVER_FAST);
     tl_send(t, TCP_ACK, ISN + 1, iss + 1 + 12 * MSS, WND, NULL, 0); /* full: all of `recover` */
     assert_int_equal(b->recovery, RECOVER_NONE);
-    assert_true(b->cw.cwnd <= 6 * MSS);
+    assert_true(b->cw.cwnd <= 5 * MSS);
     assert_int_equal(tl_tcp(t, 0)->stat[STAT_FAST], 1);
     assert_int_equal(tl_tcp(t, 0)->stat[STAT_RTO], 0);
     tl_finish(t, ISN + 1);
@@ -194,6 +194,31 @@ static void sack_trace(void **state)
     tl_finish(t, ISN + 1);
 }
 
+/* RFC 6675 5, step 3 and 4.2: before recovery a segment for each that the peer says it has, and
+ * these are not counted in what the window was. */
+static void sack_limited(void **state)
+{
+    struct tl_conn *c;
+    uint32_t iss;
+    (void)state;
+    struct tl *t = tl_make_mss("timestamps=off iw=10 cc=newreno", &c, &iss, true);
+    tl_push(c, 30 * MSS);
+    tl_run(t, 3 * MS);
+    tl_forget(t);
+    uint32_t one = iss + 1;
+    for (uint32_t dup = 1; dup <= 2; dup++) { /* the first of ten was lost */
+        send_sack(t, one, one + MSS, one + (1 + dup) * MSS);
+        assert_int_equal(tl_expect(t, TCP_ACK)->seq, one + (9 + dup) * MSS);
+        tl_silence(t);
+    }
+    send_sack(t, one, one + MSS, one + 4 * MSS);
+    assert_int_equal(tl_expect(t, TCP_ACK)->seq, one);
+    assert_int_equal(tl_tcb(c)->recovery, RECOVER_SACK);
+    assert_int_equal(tl_tcb(c)->cw.ssthresh, 5 * MSS);
+    tl_forget(t);
+    tl_finish(t, ISN + 1);
+}
+
 /* RFC 2018 8, R-BAD-31: the peer SACKs and then forgets; blocks beyond SND.NXT are lies. */
 static void reneging(void **state)
 {
@@ -235,6 +260,7 @@ int main(void)
         PLAIN_TEST("RFC 6298 5.2, 5.3: the timer starts again", rto_restart),
         PLAIN_TEST("RFC 6582 3.2, RFC 3042: NewReno's recovery", newreno_trace),
         PLAIN_TEST("RFC 6675 5: recovery with SACK", sack_trace),
+        PLAIN_TEST("RFC 6675 5 (3), (4.2), RFC 5681 3.2: limited transmit", sack_limited),
         PLAIN_TEST("R-BAD-31, RFC 2018 8: reneging, blocks beyond SND.NXT", reneging),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
