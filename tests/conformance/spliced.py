@@ -3,6 +3,8 @@
 What state it is in afterwards shows when nobody says anything: open, it stays; half-closed, both hosts are reset; over,
 it goes in silence."""
 
+import itertools
+
 from forwarder import FAR, Flow, Side, arrives
 from plain import KINDS
 from rfc9293 import Segment
@@ -10,13 +12,15 @@ from states import MODULUS, WINDOW, Case, Tcb, opened
 
 COUNTERS = ("tcp.flags", "tcp.closed", "tcp.seq", "fwd.window", "fwd.syn")
 TIMES = "fwd.halfidle=10s fwd.rst=10s fwd.waiting=10s fwd.idle=7440s"
+# As what the connection is forwarded: frames rewritten in place, or segments between two stages of IP.
+SHAPES = {"ipfwd": ("eth0 ipfwd eth1", ""), "fwd": ("eth0 ip fwd ip eth1", " fwd.merge=off")}
 STATES = ("open", "closed by this host", "closed by the other", "closing", "waiting", "reset by this host",
           "reset by the other")
 
 
-def reach(state, role):
+def reach(state, role, shape):
     c = Case(role, [], Tcb("", role == "client"), Tcb("", role != "client"))
-    opened_and_spliced(c)
+    opened_and_spliced(c, shape)
     f = Flow(Side(101, 101, WINDOW), Side(101, 101, WINDOW))
     if state in ("closed by this host", "waiting"):
         closes(c, f, "S")
@@ -35,11 +39,11 @@ def reach(state, role):
     return c, f
 
 
-def opened_and_spliced(c):
+def opened_and_spliced(c, shape):
     client, server = ("S", "O") if c.role == "client" else ("O", "S")
     opened(c, "SYN-RECEIVED", WINDOW)  # each is offered what the other one offers
     c.sends(client, ".", 1, 1)
-    c.say('expect path "eth0 ipfwd eth1" 1')
+    c.say(f'expect path "{SHAPES[shape][0]}" 1')
     for a, b in ((client, server), (server, client)):
         at, acked = (1, 1) if a == client else (1, 101)
         c.sends(a, "P.", at, acked, n=100)
@@ -77,14 +81,13 @@ def segments(f):
 
 
 def cases():
-    for state in STATES:
-        for role in ("client", "server"):
-            for name, g in segments(reach(state, role)[1]):
-                yield script(state, role, name, g)
+    for shape, state, role in itertools.product(SHAPES, STATES, ("client", "server")):
+        for name, g in segments(reach(state, role, shape)[1]):
+            yield script(shape, state, role, name, g)
 
 
-def script(state, role, name, g):
-    c, f = reach(state, role)
+def script(shape, state, role, name, g):
+    c, f = reach(state, role, shape)
     v = arrives(f, g, role == "client")
     c.sends("S", g.flags, g.seq, g.ack if g.acks else None, g.len, more=" urp=1" if g.urg else "")
     if v.passed:
@@ -100,11 +103,12 @@ def script(state, role, name, g):
     c.say("silence 0.1")
     for counter in COUNTERS:
         c.say(f"expect drop {counter} {int(v.drop == counter)}")
-    afterwards(c, v)
-    return f"R-BAD-78 {v.ids}: spliced, {state} ({role}), {name}: {v.says}", TIMES, c.lines
+    afterwards(c, v, shape)
+    title = f"R-BAD-78 {v.ids}: {shape}, {state} ({role}), {name}: {v.says}"
+    return title, TIMES + SHAPES[shape][1], c.lines
 
 
-def afterwards(c, v):
+def afterwards(c, v, shape):
     state = v.flow.state
     if v.begun:  # refused, which ends it
         c.say("server > tcp 8080>q R 0:0(0) ack=1")
@@ -117,6 +121,6 @@ def afterwards(c, v):
     if state != "open":
         c.say("expect paths 0")
         return
-    c.say('expect path "eth0 ipfwd eth1" 1')
+    c.say(f'expect path "{SHAPES[shape][0]}" 1')
     c.sends("S", "R", v.flow.s.acked)  # at the left edge: believed whatever has passed
     c.hears("O", "R", v.flow.s.acked)
