@@ -135,6 +135,13 @@ def _closing(c):
     c.o.state = "CLOSED"
 
 
+def _closing_both(c):
+    """Nor has O acknowledged the FIN of S: a RST of S must not cut that short."""
+    fin(c, "O", ack=False)
+    fin(c, "S", ack=False)
+    c.o.state = "LAST-ACK"
+
+
 def _last_ack(c):
     fin(c, "S")
     fin(c, "O", ack=False)
@@ -159,5 +166,6 @@ def _zero_window(c):
 
 SMALL = {"ESTABLISHED, RCV.WND 0": "tcp.rcvbuf=4k tcp.sndbuf=4k"}  # settings that a state needs
 PATHS = {"ESTABLISHED": lambda c: None, "ESTABLISHED, RCV.WND 0": _zero_window, "FIN-WAIT-1": _fin_wait_1, "FIN-WAIT-2": _fin_wait_2,
-         "CLOSE-WAIT": _close_wait, "CLOSING": _closing, "LAST-ACK": _last_ack, "TIME-WAIT": _time_wait}
+         "CLOSE-WAIT": _close_wait, "CLOSING": _closing, "CLOSING, O in LAST-ACK": _closing_both,
+         "LAST-ACK": _last_ack, "TIME-WAIT": _time_wait}
 STATES = ("CLOSED", "LISTEN", "SYN-SENT", "SYN-RECEIVED", *PATHS)
