@@ -67,6 +67,8 @@ class Crowd:
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self.text = b""
             self.log = self.until(b"ready\n", 300 if self.linux else 60)
+            if self.linux:
+                self.until(PROMPT, 10)
         except BaseException:
             self.end()
             raise

@@ -45,6 +45,20 @@ def parts(plt, data, path):
     plt.close(fig)
 
 
+def figure10(plt, data, path):
+    found = values(data, "ipfwd", "trace")
+    fig, ax = plt.subplots(figsize=(9, 4))
+    ax.plot([t for t, _ in found["points"]], [n / 1e6 for _, n in found["points"]], ",-", linewidth=0.7)
+    for at, what in found["marks"]:
+        ax.axvline(at, color="grey", linestyle=":")
+        ax.text(at, 0, " " + what, fontsize=8)
+    ax.set_xlabel("seconds")
+    ax.set_ylabel("sequence number at the receiver, MB")
+    fig.tight_layout()
+    fig.savefig(path)
+    plt.close(fig)
+
+
 def draw(data, folder):
     """[(file name, what it shows)]"""
     try:
@@ -56,7 +70,8 @@ def draw(data, folder):
     import matplotlib.pyplot as plt
     plt.rcParams["svg.hashsalt"] = "towpath"
     made = []
-    for name, what, plot, needs in (("table2.svg", "Table 2", table2, "instructions"), ("parts.svg", "by part", parts, "parts")):
+    for name, what, plot, needs in (("table2.svg", "Table 2", table2, "instructions"), ("parts.svg", "by part", parts, "parts"),
+                                    ("figure10.svg", "Figure 10: across a splice and an unsplice", figure10, "trace")):
         if any(values(data, r, needs) for r in ROWS):
             plot(plt, data, folder / name)
             made.append((name, what))

@@ -21,6 +21,7 @@ GOALS = {
     "1path_over_haproxy": ("1-path : HAProxy, whole guest", 0.8, ("<=", 0.2)),
     "bulk_ipfwd_over_linux_router": ("bulk rate, IP/FWD : Linux IP router", 1.06, (">=", 3)),
     "bulk_ipfwd_over_bridge": ("bulk rate, IP/FWD : bridge", None, (">=", 0.9)),
+    "mem_haproxy_over_spliced": ("memory of a connection, HAProxy idle : spliced here", None, (">=", 50)),
 }
 
 PAPER_TABLE3 = {"2-path": "11.7, 10.8, 8.6", "ipfwd": "45.6, 40.6, 30.4"}
@@ -55,6 +56,9 @@ def ratios(data):
     def rate(row):
         return of_key(data, row, "mbit_s", 1)
 
+    def bytes_of(row, n):
+        return data["rows"].get(row, {}).get(data["nic"], {}).get("memory", {}).get(n)
+
     found = {
         "router_insns": between(data, "router"), "ipfwd_insns": between(data, "ipfwd"),
         "ipfwd_over_router": over(of("ipfwd"), of("router")), "fwd_over_router": over(of("fwd"), of("router")),
@@ -66,6 +70,7 @@ def ratios(data):
         "1path_over_haproxy": over(of("1-path"), of("linux-haproxy") or of("linux-haproxy-splice")),
         "bulk_ipfwd_over_linux_router": over(rate("ipfwd"), rate("linux-router")),
         "bulk_ipfwd_over_bridge": over(rate("ipfwd"), rate("bridge")),
+        "mem_haproxy_over_spliced": over(bytes_of("linux-haproxy", "slope"), bytes_of("ipfwd", 100000)),
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -156,6 +161,32 @@ def connections(data, out):
                    f"{cell(of_key(data, row, 'lifetime', 'per_second'))} |")
 
 
+def rules(data, out):
+    found = data["rows"].get("ipfwd", {}).get(data["nic"], {}).get("rules")
+    if not found:
+        return
+    out.append("\n## What a rewrite of a path costs, guest instructions (the paper: 25 us to FWD, 94 us to IP/FWD)\n")
+    names = sorted({rule for of in found["ways"].values() for rules_ in of.values() for rule in rules_})
+    out.append("| connection | others open | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
+    for way, of in found["ways"].items():
+        for others, cost in of.items():
+            out.append(f"| {way} | {others} | " + " | ".join(cell(cost.get(n)) for n in names) + " |")
+    out.append("\nThe way back: " + ", ".join(f"{rule} {n}" for rule, n in found["back"]) + ".")
+
+
+def memory(data, out):
+    rows = {r: data["rows"].get(r, {}).get(data["nic"], {}).get("memory") for r in ("ipfwd", "1-path", "linux-haproxy")}
+    if not any(rows.values()):
+        return
+    out.append("\n## Bytes of an open, idle connection\n")
+    out.append("Ours by the kernel's accounts; HAProxy's resident set and its kernel's slabs, page tables and stacks. What the first")
+    out.append("ones pay for tables is in the figures of few.\n")
+    for row, found in rows.items():
+        if found:
+            out.append(f"- {title(row)}: " + ", ".join(f"{n} connections {cell(v)}" if n != "slope" else f"slope {cell(v)}"
+                                                       for n, v in found.items()))
+
+
 def cards(data, out):
     names = sorted({nic for row in data["rows"].values() for nic in row if nic != data["nic"]})
     if not names:
@@ -192,6 +223,8 @@ def write(data, folder):
     method(data, out)
     table3(data, out)
     connections(data, out)
+    rules(data, out)
+    memory(data, out)
     details(data, out)
     cards(data, out)
     if data["missing"]:

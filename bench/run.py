@@ -22,7 +22,10 @@ import time
 
 import bulk
 import cost
+import memory
 import report
+import splice
+import trace
 from guest import CABLE
 from measure import BUILD, ROOT, LabError, cores
 from rows import QUICK, ROWS, SIZES, is_linux, title
@@ -81,11 +84,17 @@ class Results:
 def brief(found):
     words = []
     for key, value in found.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "median" in value:
             words.append(f"{key}: {value['median']:.1f} ({value['min']:.1f} to {value['max']:.1f})")
-        else:
-            words.append(f"{key} {value:.0f}")
+        elif isinstance(value, (int, float)):
+            words.append(f"{key}: {value:.0f}")
     return ", ".join(words)
+
+
+def rules(_, nic):
+    """Instructions of each rule, connections idle and as they open, with 0 ... 20,000 others open."""
+    found, back = splice.measure(nic)
+    return {"ways": found, "back": back}
 
 
 def main():
@@ -113,6 +122,12 @@ def main():
         results.take(row, args.nic, "mbit_s", bulk.bulk, (1,) if args.quick else CONNECTIONS, turns=1 if args.quick else 3)
     for row in () if args.quick else [r for r in rows if r != "bridge"]:
         results.take(row, args.nic, "lifetime", cost.lifetime)
+    if not args.quick and not args.rows:
+        results.take("ipfwd", args.nic, "memory", memory.ours)
+        results.take("1-path", args.nic, "memory", memory.ours, spliced=False)
+        results.take("linux-haproxy", args.nic, "memory", memory.theirs)
+        results.take("ipfwd", args.nic, "rules", rules)
+    results.take("ipfwd", args.nic, "trace", trace.trace)
     for nic in () if args.quick or args.rows else OTHER_CARDS:
         for row in rows:
             results.take(row, nic, "instructions", cost.per_segment, sizes, turns=3)

@@ -81,27 +81,35 @@ def idle(c, others):
     return found, proxied[0]
 
 
+def measure(nic):
+    """({way: {others: {rule: instructions}}}, [(rule, instructions)] of the way back)"""
+    cost = {way: {} for way in ONE}
+    conns = OTHERS[-1] + len(ONE) * SAMPLES * len(OTHERS)
+    with Crowd("firewall", nic, conns, SETTINGS, count=False, icount=True) as c:
+        opened = 0
+        for others in OTHERS:
+            if others > opened:
+                c.open(opened, others - opened, WIDTH, SIZE)
+                opened = others
+            found = {"opening": opening(c, opened)}
+            found["idle"], number = idle(c, opened + SAMPLES)
+            opened += len(ONE) * SAMPLES
+            for way in ONE:
+                cost[way][others] = {rule: ONE[way](of) for rule, of in found[way].items()}
+                rules = ", ".join(f"{r} {int(n)}" for r, n in cost[way][others].items())
+                print(f"{others:6} others, {way:7}: {rules}", flush=True)
+        back = rewrites(c, "unsplice", number)
+    print("unsplice: " + ", ".join(f"{r} {n}" for r, n in back), flush=True)
+    return cost, back
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--nic", default="e1000")
     args = p.parse_args()
-    failed, cost = 0, {way: {} for way in ONE}
-    conns = OTHERS[-1] + len(ONE) * SAMPLES * len(OTHERS)
+    failed = 0
     try:
-        with Crowd("firewall", args.nic, conns, SETTINGS, count=False, icount=True) as c:
-            opened = 0
-            for others in OTHERS:
-                if others > opened:
-                    c.open(opened, others - opened, WIDTH, SIZE)
-                    opened = others
-                found = {"opening": opening(c, opened)}
-                found["idle"], number = idle(c, opened + SAMPLES)
-                opened += len(ONE) * SAMPLES
-                for way in ONE:
-                    cost[way][others] = {rule: ONE[way](of) for rule, of in found[way].items()}
-                    rules = ", ".join(f"{r} {int(n)}" for r, n in cost[way][others].items())
-                    print(f"{others:6} others, {way:7}: {rules}", flush=True)
-            print("unsplice: " + ", ".join(f"{r} {n}" for r, n in rewrites(c, "unsplice", number)), flush=True)
+        cost, _ = measure(args.nic)
     except LabError as e:
         print(f"not ok R-SPL-23 the cost of a splice: {str(e).splitlines()[-1]}")
         return 1
