@@ -210,6 +210,8 @@ def check_python(files, found):
 RFC_IDS = {"9293": {"MUST": 69, "SHLD": 31, "REC": 1, "MAY": 18}}
 RFC_ROW = re.compile(r"\| ((?:MUST|SHLD|REC|MAY)-\d+) \|[^|]*\| (met|argued|none)\b[^|]*\| (?:host|ours)\b[^|]*\|([^|]*)\|$")
 
+RFC_CLAUSE = re.compile(r"\|[^|]*\|[^|]*\| (met|argued|none)\b[^|]*\|([^|]*)\|$")
+
 
 def test_names(files):
     """What tests call themselves, as far as it stands in the sources or follows from the conformance tables."""
@@ -224,6 +226,17 @@ def test_names(files):
     return names
 
 
+def check_rfc_tests(found, where, verdict, cell, names):
+    """A met row names at least one test (or `the same` as the row above), and each that is named is there."""
+    cited = re.findall(r"`([^`]+)`", cell)
+    if verdict == "met" and not cited and "the same" not in cell:
+        found.add(*where, "what is met needs the test that shows it")
+    for name in cited:
+        like = [t for t in names if t.startswith(name)]
+        if name not in like and len(like) != 1:
+            found.add(*where, f"`{name}` begins {len(like)} names of tests; expected one")
+
+
 def check_rfc(files, found):
     """docs/rfc: each id once, each with its verdict and with tests that are there."""
     names = test_names(files)
@@ -234,20 +247,19 @@ def check_rfc(files, found):
         missing = {f"{kind}-{i}" for kind, n in RFC_IDS.get(m[1], {}).items() for i in range(1, n + 1)}
         for n, line in enumerate((text_of(path) or "").splitlines(), 1):
             row = RFC_ROW.match(line)
+            clause = RFC_CLAUSE.match(line)
+            if not row and re.match(r"\| [A-Z]+-\d", line):
+                found.add(path, n, "expected | ID | what it asks | met, argued or none | host or ours | `test`; `test` |")
+            elif clause and not row:
+                check_rfc_tests(found, (path, n), clause[1], clause[2], names)
+            elif not row and line.startswith("|") and not re.match(r"\|---|\| (?:id|RFC|clause) \|", line):
+                found.add(path, n, "expected | clause | what it asks | met, argued or none | `test`; `test` |")
             if not row:
-                if re.match(r"\| [A-Z]+-\d", line):
-                    found.add(path, n, "expected | ID | what it asks | met, argued or none | host or ours | `test`; `test` |")
                 continue
             if row[1] not in missing:
                 found.add(path, n, f"{row[1]} stands here twice, or is no id of RFC {m[1]}")
             missing.discard(row[1])
-            cited = re.findall(r"`([^`]+)`", row[3])
-            if row[2] == "met" and not cited:
-                found.add(path, n, f"{row[1]} is met: expected the test that shows it")
-            for name in cited:
-                like = [t for t in names if t.startswith(name)]
-                if name not in like and len(like) != 1:
-                    found.add(path, n, f"`{name}` begins {len(like)} names of tests; expected one")
+            check_rfc_tests(found, (path, n), row[2], row[3], names)
         for name in sorted(missing):
             found.add(path, 1, f"{name} has no verdict")
 
