@@ -276,7 +276,7 @@ static status_t e1000_start(struct netdev *d)
             e1000_stop(d);
             return E_NOMEM;
         }
-        c->rx[i].addr = stash_dma(c->stash, c->rxm[i]->data);
+        c->rx[i].addr = stash_dma_ring(c->stash, c->rxm[i]->data, BUFFER_ROOM);
         c->rx[i].word = 0;
     }
     c->rx_next = c->tx_next = c->tx_clean = 0;

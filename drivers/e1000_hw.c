@@ -59,7 +59,7 @@ void e1000_quiet(struct e1000 *c)
 static void ring_configure(struct e1000 *c, enum e1000_reg base, const struct e1000_desc *ring,
                            uint32_t n)
 {
-    uint64_t at = stash_dma(c->stash, ring);
+    uint64_t at = stash_dma_ring(c->stash, ring, n * sizeof *ring);
     mmio_write32(c->regs, base, (uint32_t)at);
     mmio_write32(c->regs, base + 4, (uint32_t)(at >> 32));
     mmio_write32(c->regs, base + 8, n * (uint32_t)sizeof *ring);

@@ -37,7 +37,7 @@ struct stash {
 static inline void stash_init(struct stash *s, struct kernel *k)
 {
     s->k = k;
-    s->dma = (uintptr_t)plat_dma(s) - (uintptr_t)s;
+    s->dma = (uintptr_t)plat_dma(s, sizeof *s) - (uintptr_t)s;
     s->n = 0;
 }
 
@@ -53,6 +53,15 @@ static inline struct msg *stash_new(struct stash *s)
     if (m)
         MEM_UNPOISON(m->room, MSG_FULL_ROOM);
     return m;
+}
+
+/* The same when rings are set up, for a ring or a buffer in it: looked at, because it is for long.
+ */
+static inline uint64_t stash_dma_ring(const struct stash *s, const void *at, size_t n)
+{
+    uint64_t addr = plat_dma(at, n);
+    assert(addr == stash_dma(s, at));
+    return addr;
 }
 
 /* A message as msg_alloc_class(MSG_FULL) makes it. */

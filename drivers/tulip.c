@@ -228,7 +228,7 @@ static status_t tulip_start(struct netdev *d)
             status = E_NOMEM;
             break;
         }
-        r->addr1 = (uint32_t)stash_dma(c->stash, c->rxm[i]->data);
+        r->addr1 = (uint32_t)stash_dma_ring(c->stash, c->rxm[i]->data, BUFFER_ROOM);
         r->addr2 = check;
         r->control = TULIP_BUFFER | (uint32_t)sizeof c->extra->check << 11 |
                      (i == TULIP_RX - 1 ? TULIP_RING_END : 0);

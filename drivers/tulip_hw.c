@@ -99,8 +99,8 @@ status_t tulip_configure(struct tulip *c)
     status_t status = OK;
     memset(c->tx, 0, TULIP_TX * sizeof *c->tx);
     csr_write(c, CSR_SIA, 0);
-    csr_write(c, CSR_RX_RING, (uint32_t)stash_dma(c->stash, c->rx));
-    csr_write(c, CSR_TX_RING, (uint32_t)stash_dma(c->stash, c->tx));
+    csr_write(c, CSR_RX_RING, (uint32_t)stash_dma_ring(c->stash, c->rx, TULIP_RX * sizeof *c->rx));
+    csr_write(c, CSR_TX_RING, (uint32_t)stash_dma_ring(c->stash, c->tx, TULIP_TX * sizeof *c->tx));
     c->phy = phy_find(c);
     if (c->phy >= 0)
         mode |= MODE_MII;

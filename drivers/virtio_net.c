@@ -293,6 +293,7 @@ static status_t virtio_net_start(struct netdev *d)
             status = E_NOMEM;
             break;
         }
+        (void)stash_dma_ring(c->stash, m->data - VIRTIO_HEADER, BUFFER_ROOM + VIRTIO_HEADER);
         rx_fill(c, i, m);
         c->rx.mem->desc[i].len = BUFFER_ROOM + VIRTIO_HEADER;
         c->rx.mem->desc[i].flags = VIRTIO_DESC_WRITE;

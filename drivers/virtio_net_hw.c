@@ -80,9 +80,9 @@ static uint64_t negotiate(struct virtio_net *c)
     return features_offered(c) & (F_MAC | F_STATUS | F_VERSION_1);
 }
 
-static void write64(struct virtio_net *c, uint32_t at, const void *memory)
+static void write64(struct virtio_net *c, uint32_t at, const void *memory, size_t n)
 {
-    uint64_t v = stash_dma(c->stash, memory);
+    uint64_t v = stash_dma_ring(c->stash, memory, n);
     mmio_write32(c->common, at, (uint32_t)v);
     mmio_write32(c->common, at + 4, (uint32_t)(v >> 32));
 }
@@ -98,9 +98,9 @@ static bool queue_configure(struct virtio_net *c, struct virtio_queue *q, uint16
     memset(q->mem, 0, sizeof *q->mem);
     q->mem->avail.flags = VIRTIO_NO_NOTIFY;
     mmio_write16(c->common, C_QUEUE_SIZE, (uint16_t)q->size);
-    write64(c, C_QUEUE_DESC, q->mem->desc);
-    write64(c, C_QUEUE_AVAIL, &q->mem->avail);
-    write64(c, C_QUEUE_USED, &q->mem->used);
+    write64(c, C_QUEUE_DESC, q->mem->desc, sizeof q->mem->desc);
+    write64(c, C_QUEUE_AVAIL, &q->mem->avail, sizeof q->mem->avail);
+    write64(c, C_QUEUE_USED, &q->mem->used, sizeof q->mem->used);
     uint64_t bell = (uint64_t)mmio_read16(c->common, C_QUEUE_BELL) * c->bell_step;
     if (bell + 2 > c->bells_len)
         return false;

@@ -16,6 +16,7 @@ int plat_getc(struct kernel *k);         /* console input; -1: none now */
 uint64_t plat_random(struct kernel *k);  /* from the entropy pool, or from seed=N */
 void *plat_pages(size_t n);              /* n bytes, rounded up to pages, zeroed; NULL: none left */
 _Noreturn void plat_exit(int status);    /* 0: success */
-uint64_t plat_dma(const void *at);       /* the address a card must be given */
+/* The address a card must be given of n bytes; asserts that cards may have them. */
+uint64_t plat_dma(const void *at, size_t n);
 
 #endif

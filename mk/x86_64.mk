@@ -41,21 +41,25 @@ X86_LDFLAGS := -m64 -nostdlib -static -Wl,-T,boot/x86_64/link.ld -Wl,--gc-sectio
 X86_SRC := $(KERNEL_SRC) $(wildcard boot/x86_64/*.c drivers/*.c)
 X86_ASM := $(wildcard boot/x86_64/*.S)
 
-$(eval $(call text_file,build/x86_64/flags,$(CC) $(CFLAGS_ALL) $(X86_CFLAGS)))
+# No path of the machine that builds gets into what is built. The path is not among the flags that are written down: a
+# tree that was moved need not be built anew.
+PATHLESS := -ffile-prefix-map=$(CURDIR)=.
+
+$(eval $(call text_file,build/x86_64/flags,$(CC) $(CFLAGS_ALL) $(X86_CFLAGS) -ffile-prefix-map))
 
 build/x86_64/%.o: %.c build/x86_64/flags $(NEWLIB)/libc.a
 	@mkdir -p $(@D)
 	@echo "  CC  x86_64  $<"
-	@$(CC) $(CFLAGS_ALL) $(X86_CFLAGS) -c $< -o $@
+	@$(CC) $(CFLAGS_ALL) $(X86_CFLAGS) $(PATHLESS) -c $< -o $@
 
 build/x86_64/%.asm.o: %.S build/x86_64/flags
 	@mkdir -p $(@D)
 	@echo "  AS  x86_64  $<"
-	@$(CC) -m64 -g -I. -MMD -MP -c $< -o $@
+	@$(CC) -m64 -g $(PATHLESS) -I. -MMD -MP -c $< -o $@
 
 build/x86_64/graph/%.o: build/graph/%/graph.c build/x86_64/flags $(NEWLIB)/libc.a
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS_ALL) $(X86_CFLAGS) -c $< -o $@
+	@$(CC) $(CFLAGS_ALL) $(X86_CFLAGS) $(PATHLESS) -c $< -o $@
 
 # GRAPH.elf64 is for debuggers, with symbols; GRAPH.elf the image for Multiboot loaders: the same
 # 64-bit code in a 32-bit ELF file, which is what QEMU, iPXE and Multiboot 1 read.

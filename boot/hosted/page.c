@@ -52,7 +52,8 @@ void ground_pages_free(void)
     pages_used = 0;
 }
 
-uint64_t plat_dma(const void *at)
+uint64_t plat_dma(const void *at, size_t n)
 {
+    (void)n;
     return (uint64_t)(uintptr_t)at; /* no card is given it */
 }

@@ -4,11 +4,16 @@
  * the alarm that ends a wait is that timer's channel 0, one shot at a time. Called by the kernel's
  * main loop through kernel/plat.h. Cannot fail; a processor whose counter changes its rate keeps
  * bad time (every one since 2008 has an invariant one).
+ *
+ * The watchdog: each alarm sets the next one, so there is one every 55 ms at the latest, and looks
+ * whether the main loop has made a turn since the last. It counts alarms and no time: a machine
+ * that was halted by its host has not been caught.
  */
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
 #include "drivers/irq.h"
 #include "drivers/port.h"
+#include "kernel/kernel.h"
 #include "kernel/plat.h"
 
 enum {
@@ -36,6 +41,13 @@ static struct {
     volatile bool armed;
     uint64_t alarm; /* ns, while armed */
 } timer;
+
+static struct {
+    uint64_t limit;       /* alarms; 0: off */
+    uint64_t turn;        /* of the main loop, at the last alarm */
+    uint64_t alarms;      /* since it made another, */
+    volatile bool spoken; /* or the console took something: a long answer is no hanging */
+} watchdog;
 
 struct sample {
     uint64_t tsc;
@@ -85,10 +97,48 @@ static uint64_t tsc_hz(void)
     return (b.tsc - a.tsc) * PIT_HZ / (uint16_t)(a.count - b.count);
 }
 
+static void alarm_start(uint64_t now, uint64_t ns)
+{
+    uint64_t count = ns > 50 * MS ? PIT_MAX : ns * PIT_HZ / SECOND + 1;
+    timer.alarm = now + count * SECOND / PIT_HZ;
+    timer.armed = true;
+    outb(PIT_CHANNEL0, (uint8_t)count);
+    outb(PIT_CHANNEL0, (uint8_t)(count >> 8));
+}
+
+void clock_watch(uint64_t ns)
+{
+    const uint64_t period = PIT_MAX * SECOND / PIT_HZ;
+    watchdog.alarms = 0;
+    watchdog.limit = ns ? ns / period + 2 : 0;
+    interrupts_off();
+    alarm_start(plat_now(&ground_kernel), SECOND);
+    interrupts_on();
+}
+
+void clock_spoken(void)
+{
+    watchdog.spoken = true;
+}
+
+static void watchdog_look(const struct kernel *k)
+{
+    if (watchdog.turn != k->polls || watchdog.spoken)
+        watchdog.alarms = 0;
+    watchdog.turn = k->polls;
+    watchdog.spoken = false;
+    if (++watchdog.alarms > watchdog.limit)
+        report_failure("watchdog: the main loop does not turn");
+}
+
 static void alarm_rang(void *unused)
 {
     (void)unused;
     timer.armed = false;
+    if (!watchdog.limit)
+        return;
+    watchdog_look(&ground_kernel);
+    alarm_start(plat_now(&ground_kernel), SECOND);
 }
 
 void clock_init(void)
@@ -124,12 +174,7 @@ static void alarm_set(uint64_t now, uint64_t until)
 {
     if (timer.armed && timer.alarm > now && timer.alarm <= until)
         return;
-    uint64_t ns = until - now;
-    uint64_t count = ns > 50 * MS ? PIT_MAX : ns * PIT_HZ / SECOND + 1;
-    timer.alarm = now + count * SECOND / PIT_HZ;
-    timer.armed = true;
-    outb(PIT_CHANNEL0, (uint8_t)count);
-    outb(PIT_CHANNEL0, (uint8_t)(count >> 8));
+    alarm_start(now, until - now);
 }
 
 void plat_wait(struct kernel *k, uint64_t until_ns)

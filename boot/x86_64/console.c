@@ -111,6 +111,7 @@ static void uart_put(char c)
         return;
     outb(UART_DATA, (uint8_t)c);
     uart.space--;
+    clock_spoken();
 }
 
 /* A terminal on a serial line wants a carriage return, too. */

@@ -68,6 +68,26 @@ static inline void cr4_write(uint64_t v)
     __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
 }
 
+static inline uint64_t cr0_read(void)
+{
+    uint64_t v;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(v));
+    return v;
+}
+
+/* The stack canary of the ABI. A function must not return that was entered under another one. */
+static inline uint64_t canary_read(void)
+{
+    uint64_t v;
+    __asm__ volatile("mov %%fs:0x28, %0" : "=r"(v));
+    return v;
+}
+
+static inline void canary_write(uint64_t v)
+{
+    __asm__ volatile("mov %0, %%fs:0x28" : : "r"(v) : "memory");
+}
+
 static inline void interrupts_off(void)
 {
     __asm__ volatile("cli" : : : "memory");

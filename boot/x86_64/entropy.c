@@ -4,7 +4,7 @@
  * ChaCha20 (RFC 8439; BearSSL's) with the key replaced by half of each block's output,
  * so that what is in memory does not tell what was given out. The key absorbs two sources:
  *
- *   RDRAND, 32 words, if the processor has it and it passes a test (carry set, words differ);
+ *   RDRAND, 32 words, if the processor has it and it passes a test (carry set; rdrand.h);
  *   jitter: the TSC time of a small memory-bound loop, in blocks of 256 samples, until 512 bits,
  * twice the key, are believed (jitter.h says how they are counted), but at most BLOCKS blocks,
  * which is a quarter of a second on an emulated machine. A busy host needs 18 of them, a quiet one
@@ -19,6 +19,7 @@
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
 #include "boot/x86_64/jitter.h"
+#include "boot/x86_64/rdrand.h"
 #include "kernel/kernel.h"
 #include "kernel/plat.h"
 
@@ -26,8 +27,7 @@ enum {
     KEY_WORDS = 8,
     BLOCK_WORDS = 16,
     GIVEN = KEY_WORDS / 2, /* 64-bit numbers per block: the half that is not the next key */
-    RDRAND_WORDS = 32,
-    RDRAND_TRIES = 10, /* Intel's manual: ten failures in a row are a defect */
+    RDRAND_TRIES = 10,     /* Intel's manual: ten failures in a row are a defect */
     WANTED = 512,
     BLOCKS = 1024,
     SCRATCH = 8192,
@@ -71,18 +71,19 @@ static bool rdrand(uint64_t *out)
     return false;
 }
 
-/* Some processors answer with one constant and call it success (AMD erratum after suspend). */
 static bool rdrand_absorb(void)
 {
     if (!(cpuid(1).c >> 30 & 1))
         return false;
-    uint64_t v, last = 0;
-    for (int i = 0; i < RDRAND_WORDS; i++, last = v) {
-        if (!rdrand(&v) || (i && v == last))
+    uint64_t word[RDRAND_WORDS];
+    for (int i = 0; i < RDRAND_WORDS; i++) {
+        if (!rdrand(&word[i]))
             return false;
-        absorb(v);
+        absorb(word[i]);
     }
-    return true;
+    bool good = rdrand_good(word);
+    memset(word, 0, sizeof word);
+    return good;
 }
 
 /* Nothing but the loop lies between two samples, so nothing else is taken for jitter. */
@@ -122,6 +123,16 @@ void entropy_init(void)
     console_printf("entropy: rdrand %s, jitter %s: %u bits of %u samples\n",
                    pool.rdrand ? "good" : "none", pool.jitter < WANTED ? "too regular" : "good",
                    pool.jitter, blocks * JITTER_BLOCK);
+}
+
+uint64_t entropy_early(void)
+{
+    uint32_t block[BLOCK_WORDS];
+    uint64_t v;
+    chacha_block(pool.key, pool.counter++, 0, block);
+    memcpy(pool.key, block, sizeof pool.key);
+    memcpy(&v, &block[KEY_WORDS], sizeof v);
+    return v;
 }
 
 /* The first draw comes when the settings are known, and decides. */

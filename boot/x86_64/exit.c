@@ -23,6 +23,11 @@ _Noreturn void plat_exit(int status)
     console_printf("EXIT %d\n", status);
     outl(DEBUG_EXIT, status ? (uint32_t)status % DEBUG_SUCCESS : DEBUG_SUCCESS);
     acpi_power_off();
+    machine_reset();
+}
+
+_Noreturn void machine_reset(void)
+{
     outb(RESET_CONTROL, 2);
     outb(RESET_CONTROL, 6);
     outb(KEYBOARD, KEYBOARD_RESET);

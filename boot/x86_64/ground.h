@@ -47,12 +47,21 @@ void acpi_power_off(void); /* returns when it does not work */
 /* page.c: the final address space; memory.c: who gets which RAM. */
 void page_init(const struct boot_info *boot);
 void page_unmap(void *page);                        /* in the image: a guard */
+void page_give_user(const void *page);              /* in the image, for selftest.c: to run there */
+void page_say(void);                                /* which protections are on */
 uint64_t memory_init(const struct boot_info *boot); /* bytes to live on; 0: none */
 void *memory_break(ptrdiff_t n);                    /* sbrk; NULL: none left */
 bool memory_holds(const void *at, size_t n);        /* in the image's data or in the heap */
 
 /* trap.c: descriptors, exceptions; report.c: what is said about one. */
 void trap_init(void);
+extern bool trap_ready;
+void *
+trap_guard(int i); /* the last byte below stack i of those for traps; NULL: there are only i */
+/* RIP, CS, RFLAGS, RSP, SS of what was interrupted, when rsp is on the interrupts' stack; or NULL.
+ */
+const uint64_t *trap_interrupted(uint64_t rsp);
+void report_then_reset(bool on); /* what follows a report: a reset instead of the end */
 struct trap_frame;
 _Noreturn void report_trap(const struct trap_frame *f);
 _Noreturn void report_failure(const char *what);
@@ -63,9 +72,15 @@ void pic_register(int line, void (*fn)(void *), void *arg); /* of the ground its
 extern volatile bool pic_woken; /* set by each interrupt, cleared by plat_wait */
 void pic_calm(void);            /* the main loop is alive: interrupts since then are no storm */
 
+/* exit.c */
+_Noreturn void machine_reset(void);
+
 /* clock.c, entropy.c */
 void clock_init(void);
+void clock_watch(uint64_t ns); /* the main loop must turn within ns, or the machine ends; 0: off */
+void clock_spoken(void);       /* the console is at work */
 void entropy_init(void);
+uint64_t entropy_early(void); /* of what there is, be it enough or not */
 
 /* main.c */
 extern struct kernel ground_kernel;

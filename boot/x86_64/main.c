@@ -47,6 +47,8 @@ _Noreturn void boot_main(uint32_t magic, uint32_t info)
 {
     struct kernel *k = &ground_kernel;
     uint64_t memory = ground_start(magic, info);
+    /* start.S made one of what little it had. This function never returns, so nobody minds. */
+    canary_write(canary_read() ^ entropy_early() << 8);
     console_printf("towpath: %s, %llu KiB of memory\n", boot.loader,
                    (unsigned long long)memory / 1024);
     k->echo = true;
@@ -56,7 +58,10 @@ _Noreturn void boot_main(uint32_t magic, uint32_t info)
     pci_probe(k);
     if (kernel_boot(k, &graph, boot.words) != OK)
         refuse("the boot stops here");
+    report_then_reset(conf_number(&k->conf, "panic"));
+    clock_watch(conf_number(&k->conf, "watchdog"));
     int status = kernel_run(k);
+    clock_watch(0);
     kernel_end(k);
     plat_exit(status);
 }

@@ -5,6 +5,7 @@
  * back, and where they meet there is none left. The image, the loader's data (copied out by now)
  * and what lies below 1 MiB are not part of it.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "boot/x86_64/ground.h"
@@ -63,7 +64,9 @@ bool memory_holds(const void *at, size_t n)
                         (a >= heap.first && end <= heap.last));
 }
 
-uint64_t plat_dma(const void *at)
+/* A card may write what is data or heap, never code or constants. */
+uint64_t plat_dma(const void *at, size_t n)
 {
+    assert(memory_holds(at, n));
     return (uintptr_t)at;
 }

@@ -28,12 +28,17 @@ enum {
 #define P_NX       (1ULL << 63)
 #define P_ADDRESS  0x000ffffffffff000ULL
 
+#define P_USER   4ULL
+#define CR0_WP   (1ULL << 16)
+#define EFER     0xc0000080U
+#define EFER_NXE (1ULL << 11)
 #define CR4_UMIP (1ULL << 11)
 #define CR4_SMEP (1ULL << 20)
 
 extern uint64_t page_root[SLOTS], page_directories[SLOTS], page_big[DIRECTORIES * SLOTS];
 extern char image_text[], image_rodata[], image_data[], stack_guard[];
 
+static uint64_t ram_end; /* of what page_init was told */
 static uint64_t page_small[SMALL_TABLES * SLOTS] __attribute__((aligned(PAGE)));
 
 static uint64_t rights_of(uint64_t at)
@@ -77,7 +82,7 @@ static void protect_supervisor(void)
 
 void page_init(const struct boot_info *boot)
 {
-    uint64_t top = ram_top(boot);
+    uint64_t top = ram_end = ram_top(boot);
     for (uint64_t i = 0; i < DIRECTORIES * SLOTS; i++) {
         uint64_t at = i * BIG;
         uint64_t kind = at < top ? P_BIG : P_BIG | P_UNCACHED;
@@ -100,6 +105,24 @@ void page_unmap(void *page)
     __asm__ volatile("invlpg (%0)" : : "r"(page) : "memory");
 }
 
+void page_say(void)
+{
+    console_printf("protections:%s%s%s%s\n", cr0_read() & CR0_WP ? " wp" : "",
+                   msr_read(EFER) & EFER_NXE ? " nxe" : "", cr4_read() & CR4_SMEP ? " smep" : "",
+                   cr4_read() & CR4_UMIP ? " umip" : "");
+}
+
+/* As a page of a program would be, were there programs: all levels have to allow it. */
+void page_give_user(const void *page)
+{
+    uintptr_t at = (uintptr_t)page;
+    page_small[at / PAGE] = (at & P_ADDRESS) | P_PRESENT | P_USER;
+    page_big[at / BIG] |= P_USER;
+    page_directories[0] |= P_USER;
+    page_root[0] |= P_USER;
+    cr3_write(cr3_read());
+}
+
 /* The table that entry i of `table` leads to, made if there is none. */
 static uint64_t *table_below(uint64_t *table, uint64_t i)
 {
@@ -115,8 +138,8 @@ static uint64_t *table_below(uint64_t *table, uint64_t i)
 volatile void *mmio_map(uint64_t at, size_t n)
 {
     uint64_t end = at + n;
-    if (!n || end < at || end > 1ULL << 47)
-        return NULL;
+    if (!n || end < at || end > 1ULL << 47 || at < ram_end)
+        return NULL; /* no registers, but memory: a card that says it has them there lies */
     for (uint64_t a = at / BIG * BIG; a < end; a += BIG) {
         if (a < 4 * GIB)
             continue; /* page_init has done it */

@@ -20,6 +20,22 @@ enum { PAGE = 4096, STACK_WORDS = 16, STACK_SEEN = 2048, TAIL = 12 };
 extern char image_text[], image_rodata[], stack_guard[], stack_top[];
 
 static int depth; /* reports begun */
+static bool then_reset;
+static const char *failure; /* of ours; NULL: the processor found it */
+
+void report_then_reset(bool on)
+{
+    then_reset = on;
+}
+
+static _Noreturn void leave(int status)
+{
+    if (then_reset) {
+        console_printf("RESET\n");
+        machine_reset();
+    }
+    plat_exit(status);
+}
 
 static const char *vector_name(uint64_t vector)
 {
@@ -70,6 +86,11 @@ static void registers_print(const struct trap_frame *f)
 static void stack_print(uint64_t rsp)
 {
     uintptr_t low = (uintptr_t)stack_guard + PAGE, high = (uintptr_t)stack_top;
+    const uint64_t *frame = trap_interrupted(rsp);
+    if (frame) {
+        console_printf("inside an interrupt of %llx\n", (unsigned long long)frame[0]);
+        rsp = frame[3];
+    }
     if (rsp < low || rsp >= high) {
         bool guard = rsp <= low && rsp >= (uintptr_t)stack_guard - PAGE;
         console_printf("stack: %s\n", guard ? "overflowed" : "not the kernel's");
@@ -132,19 +153,8 @@ static void rest_print(uint64_t rsp)
     log_print(k);
 }
 
-static void begin(int status)
+static void cause_print(const struct trap_frame *f)
 {
-    interrupts_off();
-    if (++depth == 1)
-        return;
-    if (depth == 2)
-        console_printf("\nPANIC: a fault inside the report\n");
-    plat_exit(status);
-}
-
-_Noreturn void report_trap(const struct trap_frame *f)
-{
-    begin(EXIT_TRAP);
     console_printf("\nPANIC: %s (vector %llu, error %llx", vector_name(f->vector),
                    (unsigned long long)f->vector, (unsigned long long)f->error);
     if (f->vector == 14)
@@ -154,15 +164,38 @@ _Noreturn void report_trap(const struct trap_frame *f)
                                       : "read",
                        (unsigned long long)cr2_read(), f->error & 1 ? "" : ", not mapped");
     console_printf(")\n");
-    registers_print(f);
-    rest_print(f->rsp);
-    plat_exit(EXIT_TRAP);
 }
 
+static void begin(int status)
+{
+    interrupts_off();
+    if (++depth == 1)
+        return;
+    if (depth == 2)
+        console_printf("\nPANIC: a fault inside the report\n");
+    leave(status);
+}
+
+_Noreturn void report_trap(const struct trap_frame *f)
+{
+    begin(EXIT_TRAP);
+    if (failure)
+        console_printf("\nPANIC: %s\n", failure);
+    else
+        cause_print(f);
+    registers_print(f);
+    rest_print(f->rsp);
+    leave(failure ? EXIT_ASSERT : EXIT_TRAP);
+}
+
+/* An instruction that is none brings the registers, and a stack that is whole. */
 _Noreturn void report_failure(const char *what)
 {
-    begin(EXIT_ASSERT);
+    interrupts_off();
+    if (trap_ready) {
+        failure = what;
+        __builtin_trap();
+    }
     console_printf("\nPANIC: %s\n", what);
-    rest_print((uintptr_t)__builtin_frame_address(0));
     plat_exit(EXIT_ASSERT);
 }

@@ -44,6 +44,8 @@ struct gate {
 
 static struct gate gates[EXCEPTIONS + LINES];
 
+bool trap_ready;
+
 extern char exception_entries[], interrupt_entries[];
 
 static void gate_set(int vector, uintptr_t entry, enum stack_of stack)
@@ -95,4 +97,17 @@ void trap_init(void)
     __asm__ volatile("lgdt %0" : : "m"(gdt.limit), "m"(gdt.at));
     __asm__ volatile("lidt %0" : : "m"(idt.limit), "m"(idt.at));
     __asm__ volatile("ltr %w0" : : "r"(TASK));
+    trap_ready = true;
+}
+
+void *trap_guard(int i)
+{
+    return i < STACKS ? &stacks[i].guard[PAGE - 1] : NULL;
+}
+
+const uint64_t *trap_interrupted(uint64_t rsp)
+{
+    enum { FRAME = 5 * sizeof(uint64_t) };
+    uintptr_t low = (uintptr_t)stacks[STACK_IRQ].room, top = low + STACK;
+    return rsp >= low && rsp < top ? (const uint64_t *)(top - FRAME) : NULL;
 }

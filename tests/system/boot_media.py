@@ -42,9 +42,9 @@ def check(name, ok, why=""):
 class Machine:
     """QEMU between the two namespaces, its serial line on a pipe."""
 
-    def __init__(self, net, words, cards=("e1000",) * 2, rom=False, debug_exit=True, mem=32):
+    def __init__(self, net, words, cards=("e1000",) * 2, rom=False, debug_exit=True, mem=32, serial=True):
         argv = [shutil.which("qemu-system-x86_64"), "-nodefaults", "-display", "none", "-m", str(mem), "-chardev",
-                "stdio,id=console,signal=off", "-serial", "chardev:console"]
+                "stdio,id=console,signal=off", "-serial", "chardev:console" if serial else "none"]
         argv += ["-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"] if debug_exit else []
         for i, (model, tap) in enumerate(zip(cards, net.taps)):
             argv += ["-netdev", f"tap,id=net{i},fd={tap}", "-device",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "boot/x86_64/jitter.h"
+#include "boot/x86_64/rdrand.h"
 #include "tests/unit/fixture.h"
 
 enum { BLOCKS = 1000 };
@@ -57,11 +58,72 @@ static void skewed(void **state)
     }
 }
 
+static uint64_t word(void)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 4; i++)
+        v = v << 16 | rnd(1 << 16);
+    return v;
+}
+
+/* What good words are turned into by a generator that is stuck in some way. */
+static uint64_t stuck_word(int how, int i, uint64_t good, uint64_t last)
+{
+    switch (how) {
+    case 0:
+        return 0;
+    case 1:
+        return UINT64_MAX;
+    case 2:
+        return 0x5555555555555555;
+    case 3:
+        return (uint64_t)i; /* a counter */
+    case 4:
+        return 0x9e3779b97f4a7c15 * (uint64_t)(i / 2); /* each word twice */
+    case 5:
+        return good | 1ULL << 40; /* a bit that is always one */
+    case 6:
+        return good & ~(1ULL << 63);
+    case 7:
+        return good & 0xffffffff; /* half of it is not there */
+    case 8:
+        return i % 2 ? 0x00ff00ff12345678 : 0x00ff00ff87654321; /* two by turns */
+    default:
+        return i == 20 ? last : good; /* once the same again */
+    }
+}
+
+static void stuck(void **state)
+{
+    uint64_t v[RDRAND_WORDS];
+    (void)state;
+    for (int how = 0; how < 10; how++) {
+        for (int i = 0; i < RDRAND_WORDS; i++)
+            v[i] = stuck_word(how, i, word(), i ? v[i - 1] : 0);
+        assert_false(rdrand_good(v));
+    }
+}
+
+static void works(void **state)
+{
+    uint64_t v[RDRAND_WORDS];
+    (void)state;
+    for (int boot = 0; boot < 10000; boot++) {
+        for (int i = 0; i < RDRAND_WORDS; i++)
+            v[i] = word();
+        assert_true(rdrand_good(v));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PLAIN_TEST("jitter: a pattern of up to 16 samples counts for nothing", regular),
-        PLAIN_TEST("jitter: never believed more than -log2 of the likeliest value", skewed),
+        PLAIN_TEST("R-HARD-10 jitter: a pattern of up to 16 samples counts for nothing", regular),
+        PLAIN_TEST("R-HARD-10 jitter: never believed more than -log2 of the likeliest value",
+                   skewed),
+        PLAIN_TEST("R-HARD-10 RDRAND: a generator that is stuck in any of ten ways is noticed",
+                   stuck),
+        PLAIN_TEST("R-HARD-10 RDRAND: ten thousand boots with a good one are believed", works),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
