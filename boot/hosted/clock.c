@@ -45,7 +45,7 @@ uint64_t plat_cycles(void)
 /* Sleep on everything that can bring work. True: something came. */
 static bool wait_files(struct ground *g, const struct timespec *timeout)
 {
-    struct pollfd files[NETDEV_MAX + 2];
+    struct pollfd files[NETDEV_MAX + 3];
     nfds_t n = 0;
     if (g->console && !g->eof)
         files[n++] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
@@ -60,6 +60,8 @@ static bool wait_files(struct ground *g, const struct timespec *timeout)
         g->k->stopping = true;
         return false;
     }
+    if (ground_console_waits())
+        files[n++] = (struct pollfd){.fd = ground_console_file(), .events = POLLOUT};
     int ready = ppoll(files, n, timeout, NULL);
     if (ready > 0 && files[0].fd == STDIN_FILENO && files[0].revents)
         g->readable = true;

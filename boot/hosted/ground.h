@@ -32,6 +32,9 @@ void ground_init(struct ground *g, struct kernel *k, uint64_t *clock);
 void ground_seed(struct ground *g, uint64_t seed);
 /* Where plat_puts goes, for all kernels of the process; NULL: standard output. */
 void ground_console(void (*put)(const char *s, size_t n));
+/* Output waits for its reader, who was just tried again; and the file it waits for. */
+bool ground_console_waits(void);
+int ground_console_file(void);
 /* SIGINT and SIGTERM stop the kernel cleanly; the second one ends the program at once. */
 void ground_signals(void);
 int ground_signal_file(void); /* readable once a signal has come; -1: ground_signals not called */

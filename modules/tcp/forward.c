@@ -65,8 +65,11 @@ static void emit_pieces(struct splice *s, struct msg *m, uint32_t seq, uint8_t f
     uint32_t most = tcp_full_segment(s->dst);
     while (m->total > most) {
         struct msg *rest = msg_split(m, most);
-        if (!rest)
-            break; /* no memory: dst's host may find it too long, and src's sends it again */
+        if (!rest) { /* no memory: src's host sends the rest again */
+            msg_trim(m, most);
+            flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+            break;
+        }
         emit(s, m, seq, flags & (uint8_t) ~(TCP_FIN | TCP_PSH), g);
         seq += most;
         m = rest;

@@ -123,6 +123,35 @@ def wires():
     check("sim: a wire between two cards of one program", r.returncode == 0 and "0 bytes not given back" in r.stdout, r)
 
 
+def silent_reader(folder):
+    """Who asks and never reads what it is told: a pipe, then a terminal. Then who hangs up."""
+    asked, answered = folder / "in.pcap", folder / "out.pcap"
+    text = b"show settings\n" * 3000 + b"quit\n"
+    for kind in ("pipe", "terminal"):
+        ours, its = os.pipe() if kind == "pipe" else os.openpty()
+        p = subprocess.Popen([ECHO, "--dev", f"pcap:{asked}:{answered}"], stdin=subprocess.PIPE, stdout=its, cwd=ROOT)
+        os.close(its)
+        try:
+            p.communicate(text, timeout=60)
+            check(f"R-BAD-74 a {kind} that is never read stops nothing: 3,000 commands are taken, and the last obeyed",
+                  p.returncode == 0, p.returncode)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+            check(f"R-BAD-74 a {kind} that is never read stops nothing: 3,000 commands are taken, and the last obeyed",
+                  False, "it waits for its reader")
+        os.close(ours)
+    ours, its = os.pipe()
+    p = subprocess.Popen([ECHO, "--dev", f"pcap:{asked}:{answered}"], stdin=subprocess.PIPE, stdout=its, cwd=ROOT)
+    os.close(its)
+    p.stdin.write(b"show settings\n" * 10)
+    p.stdin.flush()
+    os.read(ours, 100)
+    os.close(ours)
+    p.communicate(b"show settings\nquit\n", timeout=60)
+    check("R-BAD-74 a console client that goes away in the middle of an answer ends nothing", p.returncode == 0, p.returncode)
+
+
 def endings():
     for number in (signal.SIGINT, signal.SIGTERM):
         p = subprocess.Popen([ECHO, "--dev", "sim:a"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -185,6 +214,7 @@ def main():
         command_line()
         captures(folder)
         wires()
+        silent_reader(folder)
         endings()
     finally:
         shutil.rmtree(folder)
