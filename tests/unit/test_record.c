@@ -3,7 +3,7 @@
  * modules/wire/rewrite against a model that knows nothing of it: segments are lists of values, the
  * model maps the values, and both lists are written out byte by byte and summed word by word.
  * Random segments by seed; REWRITE_SEED=n begins elsewhere, REWRITE_ONE=n runs that case alone,
- * TEST_LONG=1 runs ten times as many.
+ * TEST_LONG=1 runs ten times as many; REWRITE_CASES=N that many headers.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -333,6 +333,9 @@ static void one(uint64_t seed)
 
 static uint64_t volume(uint64_t n)
 {
+    const char *cases = getenv("REWRITE_CASES");
+    if (cases && n == CASES)
+        return strtoull(cases, NULL, 10);
     return getenv("TEST_LONG") ? n * LONGER : n;
 }
 

@@ -113,6 +113,8 @@ def check_files(g, root, errors):
     for kind, folder, items in (("path", "paths", g.paths), ("rule", "paths/rules", g.rules)):
         there = [f.stem for f in sorted((root / folder).glob("*.c"))]
         for item in items:
+            if errors.full():
+                return
             if item.name not in there:
                 errors.add(item.where, f"no {kind} {item.name}, file {folder}/{item.name}.c is not there; "
                            + expected(item.name, there))
@@ -126,6 +128,7 @@ def check(g, modules, root, errors):
         errors.add(g.where, "no nodes; expected at least one node line")
     if len(g.nodes) > 255:
         errors.add(g.where, f"{len(g.nodes)} nodes; expected at most 255")
+        return
     for n in g.nodes:
         n.module = usable.get(n.module_name)
         if n.module is None:

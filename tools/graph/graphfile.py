@@ -87,6 +87,8 @@ def parse_graph(path, root, errors):
     seen = {}
     for line in read_lines(path, root, errors):
         what, rest = line.words[0], line.words[1:]
+        if errors.full():
+            break
         if what not in STATEMENTS:
             errors.add(line.where, f"unknown statement {what}; {expected(what, STATEMENTS)}")
         elif what == "graph":
@@ -119,9 +121,10 @@ def parse_graph(path, root, errors):
             for name in rest:
                 if not NAME.match(name):
                     errors.add(line.where, f"{name} is no name; expected a-z 0-9 _")
-                elif any(x.name == name for x in into):
+                elif (what, name) in seen:
                     errors.add(line.where, f"{what} {name} is listed twice; expected it once")
                 else:
+                    seen[what, name] = line.where
                     into.append(Named(line.where, name))
     if not named:
         errors.add(f"{shown}:1", f'no graph line; expected graph {path.stem} "purpose"')

@@ -13,17 +13,24 @@ import shlex
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 GRAPH_NAME = re.compile(r"[a-z][a-z0-9_-]*\Z")
 
+LONGEST = 4096  # characters of a line: the time to split one grows with its square
+
 
 class Errors:
     """Collects messages; ends the run only when the caller asks."""
 
+    MOST = 100  # nobody reads more, and each costs a search for what was meant
+
     def __init__(self):
-        self.lines = []
+        self.lines = {}  # in order; each once
 
     def add(self, where, message):
-        line = f"{where}: {message}"
-        if line not in self.lines:
-            self.lines.append(line)
+        """What a file contains is shown short, and so that it can be read."""
+        message = re.sub(r"\S{81,}", lambda m: m[0][:60] + "...", message)
+        self.lines["".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"{where}: {message}")] = True
+
+    def full(self):
+        return len(self.lines) >= self.MOST
 
     def sorted(self):
         """By file, then by line as a number."""
@@ -53,8 +60,11 @@ def read_lines(path, root, errors):
     shown = relative(path, root)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        errors.add(shown, f"cannot be read: {getattr(e, 'strerror', None) or e}")
+    except OSError as e:
+        errors.add(shown, f"cannot be read: {e.strerror}")
+        return []
+    except UnicodeDecodeError as e:
+        errors.add(f"{shown}:{e.object.count(bytes((10,)), 0, e.start) + 1}", "bytes that are no text; expected UTF-8")
         return []
     lines, start, held = [], 0, ""
     for number, raw in enumerate(text.splitlines(), 1):
@@ -65,6 +75,9 @@ def read_lines(path, root, errors):
             continue
         whole, held = held + raw, ""
         where = f"{shown}:{start}"
+        if len(whole) > LONGEST:
+            errors.add(where, f"a line of {len(whole)} characters; expected at most {LONGEST}")
+            continue
         try:
             words = shlex.split(whole, comments=True)
         except ValueError as e:
@@ -89,6 +102,6 @@ def listed(names):
 
 def expected(word, names):
     """`expected a, b or c`, with the nearest of them in front when one is near."""
-    near = difflib.get_close_matches(word, list(names), 1, 0.6)
+    near = difflib.get_close_matches(word[:60], list(names), 1, 0.6)
     hint = f"did you mean {near[0]}? " if near else ""
     return f"{hint}expected {listed(names)}"
