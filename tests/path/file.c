@@ -145,7 +145,8 @@ static void begin(struct file *f, char *line)
     }
     if (o->nic) {
         size_t n = strlen(f->title);
-        snprintf(f->title + n, sizeof f->title - n, ", %s", o->nic);
+        snprintf(f->title + n, sizeof f->title - n, ", %s%s", o->nic,
+                 f->pass == PASS_AGAIN ? ", slower timers" : "");
     }
     if (o->only && !strstr(f->title, o->only)) {
         f->skipping = true;
@@ -166,6 +167,7 @@ static void begin(struct file *f, char *line)
     bool image = f->pass == PASS_IMAGE || f->pass == PASS_AGAIN;
     f->s->machine = image ? &machine_image : &machine_hosted;
     f->s->nic = o->nic;
+    f->s->patient = f->pass == PASS_AGAIN;
     mkdir("build", 0777);
     mkdir("build/test", 0777);
     const char *base = strrchr(f->name, '/');

@@ -74,6 +74,7 @@ struct stage {
     const struct machine *machine;
     void *in;        /* the machine's own */
     const char *nic; /* image: what cards it has */
+    bool patient;    /* image: its timers wait for a busy host */
     int ncards;
     struct pcapfile trace;
     struct host host[HOSTS];
