@@ -102,6 +102,7 @@ bool cookie_check(struct node *n, const struct segment *ack, struct tcp_syn *out
         uint32_t bits = ack->o.tsecr & ((1U << STAMP_BITS) - 1);
         out->g.o.has_ts = true;
         out->g.o.tsval = ack->o.tsval;
+        out->g.o.tsecr = ack->o.tsecr; /* the stamp of our SYN-ACK: later ones are not below it */
         out->g.o.sack_ok = bits >> 4;
         out->g.o.wscale = (bits & 15) == SCALE_NONE ? TCP_WSCALE_NONE : (uint8_t)(bits & 15);
     }

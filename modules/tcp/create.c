@@ -130,6 +130,8 @@ static status_t create_up(struct node *n, struct attrs *a, struct path *p, struc
     if (c->cookie) { /* our SYN-ACK was sent, and promised what its window said */
         c->snd_nxt = c->snd_max = iss + 1;
         c->rcv_adv = c->rcv_nxt + (c->rcvbuf < 65535 ? c->rcvbuf : 65535);
+        c->ts_sent = syn->g.o.tsecr;
+        c->ts_stamped = c->ts_ok;
     }
     h->ops = &tcp_up_stage;
     h->state = c;

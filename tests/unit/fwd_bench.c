@@ -145,32 +145,50 @@ static void send_syn(struct duo *b)
     duo_send(b, A, &syn);
 }
 
-static void open_connection(struct duo *b)
+static void take_stamp(struct host *h, const struct tcp *got)
+{
+    for (size_t i = 0; i + 10 <= got->nopt; i++)
+        if (got->opt[i] == 8 && got->opt[i + 1] == 10)
+            h->echo = get32(got->opt + i + 2);
+}
+
+static void open_server_side(struct duo *b)
 {
     uint8_t opt[40];
     struct tcp got, syn;
-    struct host *a = &b->host[A], *h = &b->host[B];
-    send_syn(b);
+    struct host *h = &b->host[B];
     await(b, B, T_SYN, &got);
     h->peer = got.src;
     h->pport = got.sport;
     h->ack = got.seq + 1;
-    const uint8_t *o = got.opt; /* as tcp lays it out, wherever the stamps are */
-    for (size_t i = 0; i + 10 <= got.nopt; i++)
-        if (o[i] == 8 && o[i + 1] == 10)
-            h->echo = get32(o + i + 2);
+    take_stamp(h, &got);
     syn = (struct tcp){.flags = T_SYN | T_ACK, .opt = opt, .seq = h->seq++, .ack = h->ack};
     syn.nopt = syn_options(b, B, opt);
     duo_send(b, B, &syn);
+    await(b, B, T_ACK, &got);
+    assert_int_equal(got.ack, h->seq);
+}
+
+static void open_client_side(struct duo *b)
+{
+    struct tcp got;
+    struct host *a = &b->host[A];
     await(b, A, T_SYN | T_ACK, &got);
     a->ack = got.seq + 1;
     assert_int_equal(got.ack, a->seq);
-    for (size_t i = 0; i + 10 <= got.nopt; i++)
-        if (got.opt[i] == 8 && got.opt[i + 1] == 10)
-            a->echo = get32(got.opt + i + 2);
-    await(b, B, T_ACK, &got);
-    assert_int_equal(got.ack, h->seq);
+    take_stamp(a, &got);
+}
+
+static void open_connection(struct duo *b)
+{
+    struct host *a = &b->host[A];
+    send_syn(b);
+    if (!b->plan->cookie)
+        open_server_side(b);
+    open_client_side(b);
     duo_send(b, A, &(struct tcp){.seq = a->seq, .ack = a->ack});
+    if (b->plan->cookie)
+        open_server_side(b);
     net_run(b->w, 50 * MS);
     net_clear(b->w);
 }

@@ -48,7 +48,7 @@ struct host {
 
 struct plan {
     const char *cmdline;
-    bool stamps, sack;
+    bool stamps, sack, cookie; /* cookie: A is answered before B is asked */
     uint8_t scale[2];
     uint16_t mss[2];
 };

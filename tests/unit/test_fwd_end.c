@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* modules/fwd: SYN, FIN, RST, silence. How spliced connections end, and how they do not. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/fwd_bench.h"
@@ -293,6 +294,76 @@ static void stops(void **state)
     duo_each(stopping);
 }
 
+/* All that came to A is stamped no earlier than that; how many there were. */
+static int stamps_go_on(const struct duo *d, uint32_t heard)
+{
+    int n = 0;
+    for (int i = 0; i < d->w->nframes; i++) {
+        struct tcp got;
+        duo_read(&d->w->frame[i], &got);
+        if (got.card != A || got.dport != d->host[A].port)
+            continue;
+        assert_true(got.stamped && (int32_t)(got.tsval - heard) >= 0);
+        n++;
+    }
+    return n;
+}
+
+/* Opened by a SYN cookie and spliced: what comes to the client is not older than the SYN-ACK was
+ * (RFC 7323 5.3), or it would throw all of it away. */
+static void by_cookie(void **state)
+{
+    enum {
+        WND = 33000
+    }; /* of B a little more than the SYN-ACK promised: no update of ours goes first */
+    static const struct plan plans[] = {{.cmdline = "plug.backlog=1",
+                                         .stamps = true,
+                                         .sack = true,
+                                         .cookie = true,
+                                         .scale = {7, 1},
+                                         .mss = {1460, 1460}},
+                                        {.cmdline = "plug.backlog=1 fwd.merge=off",
+                                         .stamps = true,
+                                         .cookie = true,
+                                         .scale = {7, 1},
+                                         .mss = {1460, 1460}}};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct plan first = plans[i];
+        first.cookie = false;
+        struct duo *d = duo_make(&first), *half = duo_syn(d, 30000);
+        d->plan = &plans[i];
+        for (uint16_t port = 30001; port < 30009; port++) {
+            net_run(d->w, 777 * MS);
+            struct duo *c = duo_another(d, port);
+            uint32_t heard = c->host[A].echo;
+            struct host *x = &c->host[A], *y = &c->host[B];
+            int seen = 0;
+            for (int round = 0; round < 3; round++) {
+                duo_send(c, B,
+                         &(struct tcp){
+                             .seq = y->seq, .ack = y->ack, .wnd = WND, .data = "tell", .n = 4});
+                seen += stamps_go_on(c, heard);
+                y->seq += 4;
+                x->ack += 4;
+                duo_send(
+                    c, A,
+                    &(struct tcp){.seq = x->seq, .ack = x->ack, .wnd = WND, .data = "ask", .n = 3});
+                seen += stamps_go_on(c, heard);
+                x->seq += 3;
+                y->ack += 3;
+                duo_send(c, A, &(struct tcp){.seq = x->seq, .ack = x->ack, .wnd = WND});
+            }
+            assert_true(seen >= 3);
+            assert_true(i || !duo_path(c)->work); /* spliced */
+            free(c);
+        }
+        assert_true(duo_stat(d, "cookies-valid") == 8);
+        free(half);
+        duo_end(d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +375,8 @@ int main(void)
         PLAIN_TEST("R-SPL-12 unspliced after a RST: it still ends after a while", reset_unspliced),
         PLAIN_TEST("R-ATK-1 R-ATK-3 10,000 RSTs from outside end nothing", forged),
         PLAIN_TEST("R-ATK-2 R-ATK-8 R-BAD-48 R-FLOW-34 SYN: challenged, then served", syns),
+        PLAIN_TEST("R-SPL-14 R-BAD-44 opened by a SYN cookie: stamps go on from the SYN-ACK's",
+                   by_cookie),
         PLAIN_TEST("R-SPL-12 who stops tells both hosts", stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
