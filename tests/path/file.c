@@ -121,7 +121,7 @@ static bool wanted(struct file *f)
         return p->failed;
     if (f->pass != PASS_IMAGE)
         return true;
-    if (!taken(share, number++))
+    if (number++ % f->orders->every || !taken(share, (number - 1) / f->orders->every))
         return false;
     bool slow = p->ns > f->orders->most_ns;
     atomic_fetch_add(p->elsewhere ? &share->elsewhere : slow ? &share->slow : &share->ran, 1);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Runs packet scripts against kernels in this process, or against images in QEMU.
- *     run [--only TEXT] [--keep] [--set WORDS] [--image NIC [--most SECONDS] [--jobs N]]
- *         [FILE.pkt]...
+ *     run [--only TEXT] [--keep] [--set WORDS] [--image NIC [--most SECONDS] [--every N]
+ *         [--jobs N]] [FILE.pkt]...
  * Without files: all of tests/path. --only: tests with TEXT in their title. --keep: captures of
  * tests that passed, too (build/test/). --set: settings for all tests. --image: the images that
  * boot, build/x86_64/GRAPH.elf, with cards of this kind, in real time; tests whose script lasts
- * longer than --most are left out, and N of them run at a time. With TEST_LONG=1 in the environment
- * and without --image all of it is run under each policy of the scheduler: it must make no
- * difference.
+ * longer than --most are left out, of the others one in --every is taken, --jobs of them at a time.
+ * With TEST_LONG=1 in the environment and without --image all of it is run under each policy of the
+ * scheduler: it must make no difference.
  */
 #define _DEFAULT_SOURCE
 #include <glob.h>
@@ -65,7 +65,7 @@ static int images_run(char **files, struct orders *o, int jobs)
 int main(int argc, char **argv)
 {
     static const char *const policies[] = {"", "sched=share", "sched=edf", NULL};
-    struct orders o = {.words = "", .most_ns = MOST_SECONDS * SECOND};
+    struct orders o = {.words = "", .most_ns = MOST_SECONDS * SECOND, .every = 1};
     const char *is_long = getenv("TEST_LONG");
     bool all = is_long && *is_long == '1';
     int failed = 0, files = 0, jobs = JOBS;
@@ -79,6 +79,8 @@ int main(int argc, char **argv)
             o.nic = argv[++i];
         else if (strcmp(argv[i], "--most") == 0 && more)
             o.most_ns = strtoull(argv[++i], NULL, 10) * SECOND;
+        else if (strcmp(argv[i], "--every") == 0 && more)
+            o.every = atol(argv[++i]);
         else if (strcmp(argv[i], "--jobs") == 0 && more)
             jobs = atoi(argv[++i]);
         else if (strcmp(argv[i], "--keep") == 0)
@@ -87,6 +89,7 @@ int main(int argc, char **argv)
             argv[files++] = argv[i];
     }
     argv[files] = NULL;
+    o.every = o.every < 1 ? 1 : o.every;
     glob_t found = {.gl_pathc = 0};
     if (!files && glob("tests/path/*.pkt", 0, NULL, &found) != 0) {
         printf("not ok path: no tests/path/*.pkt from here\n");

@@ -134,6 +134,7 @@ struct orders {        /* for all tests of a run */
     const char *words; /* settings */
     const char *nic;   /* in QEMU with these cards; NULL: in this process */
     uint64_t most_ns;  /* QEMU: scripts that last longer are not run */
+    long every;        /* QEMU: one test in so many */
     bool keep;         /* captures of tests that passed, too */
     struct share *share;
 };
