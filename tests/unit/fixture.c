@@ -10,6 +10,7 @@
 
 enum { MEMORY = 32 << 20 };
 
+uint64_t fixture_seed = 1;
 char fixture_log[FIXTURE_TEXT];
 static size_t log_used;
 
@@ -86,7 +87,7 @@ static status_t make(const struct graph *g, int ncards, const char *cmdline, str
     ground_console(log_put);
     f->world = simworld_make();
     ground_init(&f->ground, f->k, simworld_clock(f->world));
-    ground_seed(&f->ground, 1);
+    ground_seed(&f->ground, fixture_seed);
     assert_int_equal(kernel_init(f->k, MEMORY), OK);
     for (int i = 0; i < ncards; i++) {
         char name[16];

@@ -51,6 +51,7 @@ struct fixture {
 /* The log and console of all kernels of the test program, from the last fixture_make on. */
 extern char fixture_log[FIXTURE_TEXT];
 
+extern uint64_t fixture_seed; /* of the random numbers of kernels made from now on */
 /* A graph of config/ by its name; fails the test when there is none. */
 const struct graph *fixture_graph(const char *name);
 /* g NULL: a kernel without nodes. Fails the test when it does not boot. */
