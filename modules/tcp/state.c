@@ -140,13 +140,14 @@ void tcb_dead(struct tcb *c, bool reset)
 {
     if (c->state == TCP_CLOSED && c->told_closed)
         return;
-    if (reset)
+    if (reset) {
+        c->reset = true;
         splice_broken(c);
+    }
     if (c->state != TCP_CLOSED)
         leave(c);
     if (!reset)
         return; /* tcb_end_check follows when the proxy has taken the rest */
-    c->reset = true;
     msgq_drop(tcb_kernel(c), &c->rcvq, DROP_PROXY_CLOSED);
     c->rcv_cost = 0;
     if (!c->told_closed && !(c->p->flags & PATH_DYING))
@@ -173,7 +174,8 @@ void tcb_abort(struct tcb *c)
         return;
     splice_broken(c);
     if (c->state != TCP_CLOSED) {
-        reset_peer(c);
+        if (!c->reset) /* else its peer has ended it: this is the echo from the other side */
+            reset_peer(c);
         leave(c);
     }
     c->reset = true;

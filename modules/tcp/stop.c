@@ -200,7 +200,7 @@ void splice_broken(struct tcb *c)
     struct tcb *out = c->sp_out ? part(c->sp_out, c) : NULL;
     for (int i = 0; i < 2; i++) {
         struct tcb *other = i ? out : in;
-        if (!other || other->state == TCP_CLOSED)
+        if (!other || other->state == TCP_CLOSED || other->reset) /* it was the one that broke */
             continue;
         tcb_give_up(other);
         tcb_end_check(other);
