@@ -21,12 +21,13 @@ from laboratory.nginx import Nginx  # noqa: E402  (support has put tools/ on the
 SHORT_SECONDS, WARM_SECONDS, HELD_SECONDS = 12, 4, 40
 TIMES = {"msl": "200ms", "waiting": "400ms", "rst": "500ms"}
 GRAPHS = {
-    "firewall": TIMES,
-    "http": TIMES | {"http.listen": f"10.0.1.1:{PORT}", "http.routes": f"*/={SERVER}:{PORT}", "http.headtime": "60s"},
+    "firewall": TIMES | {"plug.backlog": "1000"},
+    "http": TIMES | {"http.backlog": "1000", "http.listen": f"10.0.1.1:{PORT}", "http.routes": f"*/={SERVER}:{PORT}", "http.headtime": "60s"},
 }
 LOAD = ("--transfer", 2, "--upload", 1, "--rate", MIB, "--churn", 10, "--idle", 20, "--reset", 2)
 DRIFT = ("kernel_bytes", "node_bytes", "path_bytes", "paths", "flows", "timers", "msgs_small", "shapes")
 AT_REST_SECONDS = 20
+CROWD = 400
 BUFFER_BYTES = 2304  # what a receive buffer is charged; the cards keep some for the next frames
 
 
@@ -85,10 +86,18 @@ def load(b, web, digest, seconds, draw):
     return r.end(), toggles, most
 
 
+def fill_tables(b):
+    """Tables of paths and flows stay as large as they have ever been: larger than the traffic needs them."""
+    p = b.popen("client", sys.executable, ROOT / "tests/system/idlers.py", "connect", b.target, PORT)
+    out = p.communicate(f"open {CROWD}\nclose\n", timeout=60)[0]
+    must(f'"closed": {CROWD}' in out, f"the tables are not filled: {out}")
+
+
 def soak(b, seconds, seed):
     draw = random.Random(seed)
     with Nginx(b.lab, b.folder / "nginx") as web:
         digest = web_files(web, 2 * MIB)
+        fill_tables(b)
         load(b, web, digest, WARM_SECONDS, draw)
         before = at_rest(b)
         name = f"soak of {seconds} s: nothing fails, drift 0 bytes"
