@@ -29,7 +29,7 @@ void simworld_own_clock(struct simworld *w, struct kernel *k, uint64_t *clock, u
 void simworld_jump(struct simworld *w, struct kernel *k, uint64_t ns); /* its clock leaps ahead */
 /* It is not polled until then: ticks and interrupts are lost. */
 void simworld_sleep(struct simworld *w, struct kernel *k, uint64_t until_ns);
-/* After each turn of k in which it did something or a timer was due; for who wants to be between
+/* After each turn of k in which it did something; for who wants to be between
  * any two. */
 void simworld_watch(struct simworld *w, struct kernel *k, void (*turned)(void *arg), void *arg);
 /* fn(arg) at that time (past: now), after the events of the same time that were asked for before.

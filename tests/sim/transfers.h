@@ -4,17 +4,25 @@
 /* The reference transfers: short connections that are cut at each of their events (test_cuts.c). */
 #include "tests/sim/scene.h"
 
+enum {              /* how */
+       OPTIONS = 1, /* time stamps, SACK, window scaling */
+       COPY = 2,    /* fwd.unsplice */
+       MERGE = 4,   /* fwd.merge */
+       FICKLE = 8,
+       TRANSPARENT = 16,
+       OUR_CLIENT = 32, /* is our own TCP, not the model */
+       OUR_SERVER = 64,
+};
+
 struct transfer {
     const char *name, *graph;
-    uint32_t bytes[2]; /* that the client and the server send */
-    uint32_t buffer;   /* of both hosts, for what they receive */
+    uint32_t client, server; /* bytes that they send */
+    uint32_t buffer;         /* of both hosts, for what they receive */
     uint16_t mss;
-    bool options;   /* time stamps, SACK, window scaling */
     int last;       /* who closes only after the other: 0 client, 1 server; -1: nobody */
-    bool ours[2];   /* that host is our own TCP, not the model */
     uint32_t after; /* bytes before the first splice */
-    bool copy, merge, fickle, transparent;
     uint32_t loss_ppm, reorder_ppm;
+    unsigned how;
 };
 
 enum { TRANSFERS = 20, TRANSFERS_SHORT = 5 /* the first ones: 60 events at most */ };
