@@ -179,8 +179,9 @@ void mconn_transmit(struct mconn *c, uint32_t seq, unsigned flags, uint32_t len)
         wnd = c->ack_back ? window_before(c) : window(c);
     }
     put2(t + 14, wnd);
+    uint32_t behind = c->iss + 1 + (uint32_t)c->end->sent - seq; /* the numbers may have wrapped */
     if (len)
-        end_peek(c->end, seq - c->iss - 1, t + header, len);
+        end_peek(c->end, c->end->sent - behind, t + header, len);
     if (flags & ACK) {
         c->owed = 0;
         c->ack_at = 0;

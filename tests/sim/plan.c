@@ -201,6 +201,30 @@ void plan_warm(struct scene *s)
     p->server.out_stream = p->client.in_stream = s->seed * 16 + 15;
 }
 
+void plan_long(struct scene *s, uint64_t bytes)
+{
+    s->story = STORY_PLAIN;
+    s->faulty = false;
+    s->npairs = 1;
+    for (int i = 0; i < 2; i++) {
+        struct model_conf *c = &s->peer[i].model.conf;
+        s->peer[i].is_model = true;
+        c->wscale = true;
+        c->buffer = 262144;
+        c->flight = 64;
+        c->mss = 1460;
+        c->ordered = c->undamaged = true;
+        s->pair[0].client = s->pair[0].server = (struct end){.abort_sent = END_NEVER_BYTES,
+                                                             .abort_got = END_NEVER_BYTES,
+                                                             .out_chunk = 65536,
+                                                             .in_chunk = 65536};
+    }
+    s->pair[0].client.out_bytes = bytes;
+    s->pair[0].server.out_bytes = 100;
+    s->pair[0].client.out_stream = s->pair[0].server.in_stream = 1;
+    s->pair[0].server.out_stream = s->pair[0].client.in_stream = 2;
+}
+
 /* By how much the edges that a host hears of may be off, for they are told in units of the other
  * host and of the forwarder. */
 void plan_units(struct scene *s)

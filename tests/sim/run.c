@@ -3,7 +3,7 @@
  * The seeded simulation's program: a forwarder between a client and a server over bad links.
  *
  *     run [--graph G] [--seed N | --seeds FIRST:COUNT] [--faults all|LIST] [--soak HOURS]
- *         [--trace PREFIX] [--set WORDS]
+ *         [--bytes N] [--trace PREFIX] [--set WORDS]
  *
  * Without --graph even seeds take firewall-1path and odd ones firewall-2path; G may name a
  * treatment (firewall/off, /absorb, /hold, /concurrent). A failing seed prints one line `failed
@@ -138,6 +138,8 @@ int main(int argc, char **argv)
             faults_only = strcmp(argv[i + 1], "all") == 0 ? NULL : argv[i + 1];
         } else if (strcmp(argv[i], "--soak") == 0) {
             job.soak_hours = strtoull(argv[i + 1], NULL, 10);
+        } else if (strcmp(argv[i], "--bytes") == 0) {
+            job.bytes = strtoull(argv[i + 1], NULL, 10);
         } else if (strcmp(argv[i], "--set") == 0) {
             scene_settings = argv[i + 1];
         } else if (strcmp(argv[i], "--seed") == 0) {
@@ -150,7 +152,8 @@ int main(int argc, char **argv)
             number = *colon == ':' ? strtoull(colon + 1, NULL, 10) : 1;
         } else {
             fprintf(stderr, "usage: run [--graph G] [--seed N | --seeds FIRST:COUNT] "
-                            "[--faults all|LIST] [--soak HOURS] [--trace PREFIX] [--set WORDS]\n");
+                            "[--faults all|LIST] [--soak HOURS] [--bytes N] "
+                            "[--trace PREFIX] [--set WORDS]\n");
             return 2;
         }
     }

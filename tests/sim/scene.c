@@ -405,6 +405,8 @@ bool scene_run(struct scene *s, uint64_t seed, const struct scene_job *job, stru
         job->planned(s);
     if (job->soak_hours) /* each wave ends by itself */
         s->story = STORY_PLAIN;
+    if (job->bytes)
+        plan_long(s, job->bytes);
     plan_units(s);
     plan_limits(s);
     build(s);

@@ -123,6 +123,7 @@ struct scene_job {
     void (*planned)(struct scene *s); /* NULL, or who changes what the seed stands for */
     void (*begun)(struct scene *s);   /* NULL, or who is told that the connections begin now */
     uint64_t soak_hours;              /* for so long connections come and go; 0: once */
+    uint64_t bytes;                   /* one connection, that long; 0: as drawn */
 };
 
 /* False: s->why says why. */
@@ -140,6 +141,7 @@ int scene_gone(const struct scene *s); /* the host that vanishes; -1: none */
 
 /* plan.c's, for scene.c: draw everything. */
 void plan_draw(struct scene *s);
+void plan_long(struct scene *s, uint64_t bytes); /* one long connection */
 void plan_pair(struct scene *s, int i);
 void plan_units(struct scene *s); /* what the model hosts may rely on, */
 void plan_limits(

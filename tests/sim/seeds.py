@@ -224,6 +224,19 @@ def run_soak(hours):
     return good
 
 
+def run_long(size):
+    """One stream until its numbers have wrapped, and the identifications of its datagrams many times."""
+    good = True
+    for graph, seed in (("firewall/absorb", 5), ("firewall/concurrent", 12)):
+        words = [str(ROOT / "build/hosted/tests/sim/run"), "--graph", graph, "--seed", str(seed), "--bytes", str(size)]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", check=False)
+        failed = [line for line in done.stdout.splitlines() if line.startswith("failed ")]
+        good &= verdict(f"R-SIM-1 {graph}: {size} bytes in one stream, exact",
+                        f"{failed}; again: {' '.join(words)}" if done.returncode else None)
+    return good
+
+
 def run_cuts(variant, long):
     """Transfers cut at each of their events, and allocations that fail (test_cuts.c): it says itself what it proved."""
     program = ROOT / "build" / variant / "tests/sim/test_cuts"
@@ -258,6 +271,7 @@ def main():
     good &= run_former()
     good &= run_cuts("hosted", long)
     good &= run_again(1000 if long else 100)
+    good &= run_long(4500000000 if long else 5000000)
     good &= run_soak(100 if long else 10)
     for variant in ("asan-gcc", "asan-clang"):
         if long:
