@@ -31,7 +31,7 @@ help:
 	@echo "make badwire           build/hosted/tools/badwire, a wire with faults between two interfaces"
 	@echo "make show              draw GRAPH: text here, SVG under build/graph/"
 	@echo "make gdb               boot GRAPH and wait for a debugger"
-	@echo "make lint              who includes whom, formatting, licence lines, cppcheck"
+	@echo "make lint              who includes whom, formatting, licence lines, static analysis"
 	@echo "make format            lay out every C file as lint wants it"
 	@echo "make bench             what it costs, beside Linux and beside the paper; QUICK=1 for some minutes"
 	@echo "make coverage          which branches of the network code the fast tests take, by file"

@@ -6,6 +6,7 @@
  * is full the whole table is gone through instead, some paths a turn, and what cannot be held is
  * dropped.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "kernel/making.h"
@@ -93,6 +94,7 @@ void held_release(struct kernel *k, uint32_t id)
     }
     for (uint32_t n = k->held.count; n; n--) {
         struct msg *m = msgq_pop(&k->held);
+        assert(m); /* entering a frame takes none from here */
         if (m->cb[0] == id)
             frame_enter(k, m);
         else

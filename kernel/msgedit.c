@@ -76,7 +76,11 @@ struct msg *msg_copy(struct pool *payer, const struct msg *m, size_t off, size_t
     if (off + len > m->total)
         return NULL;
     struct msg *copy = msg_alloc(payer, MSG_HEADROOM, len);
-    if (copy && !msg_peek(m, off, msg_put(copy, len), len)) {
+    if (!copy)
+        return NULL;
+    uint8_t *to = msg_put(copy, len);
+    assert(to); /* there is as much room as was asked for */
+    if (!msg_peek(m, off, to, len)) {
         msg_free(copy);
         return NULL;
     }

@@ -3,6 +3,8 @@
  * The life of a path: made in four phases, destroyed. Running it is run.c, rewriting it reshape.c.
  * A path that fails half way is undone by the same code that ends a living one.
  */
+#include <assert.h>
+
 #include "kernel/path.h"
 
 #include "kernel/making.h"
@@ -107,6 +109,7 @@ void path_reap(struct kernel *k)
 {
     while (k->dying) {
         struct path *p = path_at(k, k->dying - 1);
+        assert(p); /* it is freed here and nowhere else */
         k->dying = p->reap;
         path_free(k, p);
     }

@@ -12,7 +12,7 @@ packages() {
     lab)   echo qemu-system-x86 ipxe-qemu iproute2 ethtool util-linux procps tcpdump curl nginx ;;
     test)  echo clang libclang-rt-14-dev llvm libcmocka-dev netcat-openbsd iputils-ping traceroute \
                 iperf3 wrk python3-scapy dnsmasq-base ovmf openssh-client openssh-server ;;
-    lint)  echo python3 clang-format cppcheck ;;
+    lint)  echo python3 clang-format clang-tidy cppcheck gcc libc6-dev libbearssl-dev node-llhttp ;;
     iso)   echo grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ;;
     show)  echo graphviz ;;
     bench) echo cpio kmod busybox-static nftables haproxy libbpf-dev libelf-dev zlib1g-dev clang python3-matplotlib ;;

@@ -8,12 +8,14 @@ is not installed is said aloud, and skipped.
 """
 
 import argparse
+import hashlib
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LONG, TOO_LONG = 400, 600
@@ -52,6 +54,14 @@ FORBIDDEN = (
      "a file that is not in the tree; expected the clause in own words"),
 )
 FORBIDDEN_EXEMPT = ("tools/lint.py",)
+
+
+# What is analysed by gcc -fanalyzer and clang-tidy, each file by itself.
+ANALYSED = ("kernel/", "modules/", "paths/", "drivers/", "boot/")
+# A library's source, included whole; and what only newlib's headers fit.
+NOT_ANALYSED = ("modules/http/llhttp.c", "modules/http/llhttp_api.c", "boot/x86_64/newlib.c")
+ANALYSE_FLAGS = ["-std=c11", "-I.", "-isystem", "/usr/include/bearssl", "-isystem", "/usr/share/llhttp", "-isystem",
+                 "/usr/share/include/llhttp"]
 
 
 class Findings:
@@ -195,6 +205,55 @@ def check_cppcheck(files, found):
                  "--template={file}:{line}: cppcheck {id}: {message}"], c, found, r":\d+: cppcheck")
 
 
+def closure(path, known):
+    """A file and all of ours that it includes, with their texts: what an analysis of it depends on."""
+    if path in known or not (ROOT / path).is_file():
+        return known
+    known[path] = text_of(path) or ""
+    for name in re.findall(r'^\s*#\s*include\s*"([^"]+)"', known[path], re.MULTILINE):
+        closure(name, known)
+    return known
+
+
+def analyse(name, words, files, found, pattern):
+    """A slow tool, file by file; what it found clean is not looked at again until it changes."""
+    if not shutil.which(words[0]):
+        return False
+    settings = " ".join(words) + (ROOT / ".clang-tidy").read_text() if (ROOT / ".clang-tidy").exists() else " ".join(words)
+
+    def one(path):
+        stamp = ROOT / "build/analysis" / name / (path + ".ok")
+        text = settings + "".join(f"{p}\0{t}" for p, t in sorted(closure(path, {}).items()))
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if stamp.exists() and stamp.read_text() == digest:
+            return []
+        flags = ANALYSE_FLAGS + (["-U__linux__"] if path.startswith("boot/x86_64/") else [])
+        argv = [*words, path, "--", *flags] if words[0] == "clang-tidy" else [*words, *flags, path]
+        done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = [line.replace(f"{ROOT}/", "") for line in done.stdout.splitlines() if re.search(pattern, line)]
+        if done.returncode and not said:
+            said = [f"{path}:1: {name}: exit status {done.returncode}: {done.stdout.strip()[-300:]}"]
+        if not said:
+            stamp.parent.mkdir(parents=True, exist_ok=True)
+            stamp.write_text(digest)
+        return said
+
+    c = [f for f in files if f.endswith(".c") and f.startswith(ANALYSED) and f not in NOT_ANALYSED]
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        for said in pool.map(one, c):
+            found.lines += [line for line in said if line not in found.lines]
+    return True
+
+
+def check_analyzer(files, found):
+    words = ["gcc", "-O1", "-Wall", "-Wextra", "-fanalyzer", "-fdiagnostics-plain-output", "-S", "-o", "/dev/null"]
+    return analyse("gcc", words, files, found, r":\d+:\d+: (warning|error)")
+
+
+def check_tidy(files, found):
+    return analyse("clang-tidy", ["clang-tidy", "--quiet"], files, found, r":\d+:\d+: (warning|error)")
+
+
 def check_python(files, found):
     for path in files:
         text = text_of(path) or ""
@@ -281,6 +340,8 @@ def main():
         ("Python compiles", check_python),
         ("clang-format", check_format),
         ("cppcheck", check_cppcheck),
+        ("gcc -fanalyzer", check_analyzer),
+        ("clang-tidy", check_tidy),
     )
     bad = 0
     for name, function in checks:

@@ -123,7 +123,7 @@ static bool sleep_type_find(const uint8_t *dsdt)
     uint32_t n = u32_of(dsdt + TABLE_LEN);
     for (uint32_t i = TABLE_HEADER; i + 16 < n; i++) {
         const uint8_t *at = dsdt + i;
-        if (memcmp(at, "_S5_", 4) || at[4] != AML_PACKAGE)
+        if (memcmp(at, "_S5_", 4) != 0 || at[4] != AML_PACKAGE)
             continue;
         at += 5;
         at += (*at >> 6) + 1; /* length of the package */

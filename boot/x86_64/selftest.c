@@ -301,7 +301,7 @@ void selftest(char *words)
         memcpy(what, at + 5, n - 5);
     memset(at, ' ', n);
     for (size_t i = 0; i < ARRAY_LEN(traps); i++) {
-        if (strcmp(what, traps[i].name))
+        if (strcmp(what, traps[i].name) != 0)
             continue;
         console_printf("trap=%s\n", what);
         traps[i].fn();

@@ -7,6 +7,7 @@
  * between two looks of a timer, so that its neighbour may be forgotten. All destinations are
  * forgotten when there are too many of them.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "kernel/show.h"
@@ -201,6 +202,7 @@ status_t hop_path_adopt(struct node *n, struct path *p, struct node *const card[
         const struct flow *f = flow_line(t, p->flow);
         struct hop_path *hop = hop_of_flow(n, card[f->dir], f);
         struct flow_key key = f->key;
+        assert(hop); /* it was found or made above */
         flow_remove(n->k, p, key);
         if (flow_insert(n->k, key, hop->p, AB, NULL) == OK) { /* its own place is free */
             hop->flows++;

@@ -6,6 +6,8 @@
  * pushes out what is oldest. A list has at most FRAG_MEMORY / (cost of a buffer) entries, so
  * looking for a place in it has a bounded cost, too (spec R-BAD-16).
  */
+#include <assert.h>
+
 #include "modules/ip/ip.h"
 #include "modules/wire/icmp4.h"
 #include "modules/wire/tcp.h"
@@ -41,6 +43,7 @@ bool frag_check(const uint8_t *h, uint32_t len, enum drop *why)
 /* The fragments go, counted. */
 static void datagram_drop(struct datagram *d, enum drop why)
 {
+    assert(d); /* who looks for the oldest has seen that there is one */
     struct ip_node *ip = d->n->state;
     struct msg *next;
     for (struct msg *m = d->list; m; m = next) {

@@ -4,6 +4,8 @@
  * window that follows from it. Called by in.c with what lies inside the window, and when the proxy
  * has room again. The kernel pays for a message in transit; the path for one that waits.
  */
+#include <assert.h>
+
 #include "modules/tcp/small.h"
 #include "modules/tcp/spliced.h"
 
@@ -86,6 +88,7 @@ void data_deliver(struct tcb *c)
     c->delivering = true;
     while (c->rcvq.head && !(c->p->flags & PATH_DYING) && room_above(c) > 0) {
         struct msg *m = queue_take(&c->rcvq, &c->rcv_cost);
+        assert(m);
         if (m->payer != &tcb_kernel(c)->pool && msg_charge(m, &tcb_kernel(c)->pool) != OK)
             tcb_kernel(c)->drops[DROP_TCP_MEM]++; /* cannot be: the kernel has no limit */
         hand_up(c, m);

@@ -16,12 +16,12 @@ struct tcb *fwd_side(const void *state, enum dir d)
 
 static void from_a(struct path *p, int at, struct msg *m)
 {
-    tcb_receive(tcb_from(p, at, AB), m);
+    tcb_receive(tcb_there(p, at, AB), m);
 }
 
 static void from_b(struct path *p, int at, struct msg *m)
 {
-    tcb_receive(tcb_from(p, at, BA), m);
+    tcb_receive(tcb_there(p, at, BA), m);
 }
 
 /* What the proxy would have done: a reset on one side is one on the other, and the path ends when
@@ -50,13 +50,13 @@ void tcb_tell(struct tcb *c, enum event ev)
 static void moved(struct path *p, int at)
 {
     for (int d = AB; d <= BA; d++)
-        tcb_moved(tcb_from(p, at, (enum dir)d), p, at);
+        tcb_moved(tcb_there(p, at, (enum dir)d), p, at);
 }
 
 static void destroy(struct path *p, int at)
 {
     for (int d = AB; d <= BA; d++)
-        tcb_destroy(tcb_from(p, at, (enum dir)d));
+        tcb_destroy(tcb_there(p, at, (enum dir)d));
     struct tcb_pair *both = p->state[at];
     if (both->conn)
         both->end(both->conn);
@@ -66,27 +66,27 @@ static void destroy(struct path *p, int at)
 static void stop(struct path *p, int at)
 {
     for (int d = AB; d <= BA; d++)
-        if (tcb_synchronised(tcb_from(p, at, (enum dir)d)))
-            tcp_send_reset(tcb_from(p, at, (enum dir)d));
+        if (tcb_synchronised(tcb_there(p, at, (enum dir)d)))
+            tcp_send_reset(tcb_there(p, at, (enum dir)d));
 }
 
 static void show(const struct path *p, int at, struct show *out)
 {
     for (int d = AB; d <= BA; d++)
-        tcb_show(tcb_from(p, at, (enum dir)d), out);
+        tcb_show(tcb_there(p, at, (enum dir)d), out);
 }
 
 static void worth(const struct path *p, int at, struct standing *out)
 {
     struct standing b;
-    tcb_worth(tcb_from(p, at, AB), out);
-    tcb_worth(tcb_from(p, at, BA), &b);
+    tcb_worth(tcb_there(p, at, AB), out);
+    tcb_worth(tcb_there(p, at, BA), &b);
     *out = standing_both(*out, b);
 }
 
 static void evict(struct path *p, int at)
 {
-    tcb_evict(tcb_from(p, at, AB)); /* which ends the other */
+    tcb_evict(tcb_there(p, at, AB)); /* which ends the other */
 }
 
 const struct stage_ops tcp_fwd_stage = {
@@ -115,13 +115,13 @@ void *fwd_make(struct path *p, int at, void *conn, void (*end)(void *conn))
 
 bool fwd_is_alive(const struct path *p, int at)
 {
-    return !tcb_from(p, at, AB)->told_closed && !tcb_from(p, at, BA)->told_closed;
+    return !tcb_there(p, at, AB)->told_closed && !tcb_there(p, at, BA)->told_closed;
 }
 
 bool fwd_wants_control(const struct path *p, int at)
 {
     for (int d = AB; d <= BA; d++) {
-        const struct splice *s = tcb_from(p, at, (enum dir)d)->sp_in;
+        const struct splice *s = tcb_there(p, at, (enum dir)d)->sp_in;
         if (s && s->due)
             return true;
     }

@@ -30,7 +30,7 @@ static bool settled(const struct tcb *src, const struct tcb *dst)
 
 bool fwd_is_settled(const struct path *p, int at)
 {
-    const struct tcb *a = tcb_from(p, at, AB), *b = tcb_from(p, at, BA);
+    const struct tcb *a = tcb_there(p, at, AB), *b = tcb_there(p, at, BA);
     return settled(a, b) && settled(b, a);
 }
 

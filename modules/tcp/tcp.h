@@ -9,6 +9,8 @@
  * A segment that arrives goes  segment.c -> stage.c -> in.c (-> ack.c, data.c) -> out.c. Everything
  * a connection owns is charged to its path.
  */
+#include <assert.h>
+
 #include "kernel/kernel.h"
 #include "kernel/node.h"
 #include "kernel/path.h"
@@ -250,6 +252,13 @@ static inline struct tcb *tcb_from(const struct path *p, int at, enum dir d)
         return tcb_at(p, at);
     const struct tcb_pair *both = p->state[at];
     return both->c[d];
+}
+/* The same, of a stage that is known to be tcp's. */
+static inline struct tcb *tcb_there(const struct path *p, int at, enum dir d)
+{
+    struct tcb *c = tcb_from(p, at, d);
+    assert(c);
+    return c;
 }
 /* What happens to a connection when its path moves, dies, or the machine stops. */
 void tcb_moved(struct tcb *c, struct path *p, int at);
