@@ -15,9 +15,10 @@ CFLAGS_asan-gcc := $(SANITIZE)
 CC_asan-clang := clang
 # What is asked to be unrolled and cannot be with a check in it is not.
 CFLAGS_asan-clang := $(SANITIZE) -Wno-pass-failed
-# Not among VARIANTS: tools/coverage.py says VARIANTS=cover. Each branch is one of the source at -O0 only.
+# Not among VARIANTS: tools/coverage.py says VARIANTS=cover. A branch is one of the source, and counted once, only at
+# -O0 and when no function is written into each of its callers.
 CC_cover := gcc
-CFLAGS_cover := --coverage -fprofile-update=atomic -O0
+CFLAGS_cover := --coverage -fprofile-update=atomic -O0 -Dalways_inline=
 
 # graph_firewall_1path: the name a graph has in a program that links several.
 graph_symbol = graph_$(subst -,_,$(1))

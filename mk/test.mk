@@ -35,6 +35,8 @@ $(foreach v,$(VARIANTS),$(eval $(call test_library,$(v))))
 TEST_MAINS := $(wildcard tests/*/test_*.c tests/*/run.c)
 # The simulation lets allocations fail (tests/sim/alloc.h).
 WRAP_sim := -Wl,--wrap=pool_alloc,--wrap=msg_alloc,--wrap=msg_alloc_class
+# Files that a folder has from another one.
+BORROWED_tests/differ/ := tests/unit/fixture.c tests/unit/tcp_link.c tests/unit/tcp_nodes.c
 # $(call test_program,VARIANT,MAIN,OTHERS): -lcmocka only where it is used
 define test_program
 build/$(1)/$(basename $(2)): build/$(1)/$(basename $(2)).o $(patsubst %.c,build/$(1)/%.o,$(3)) build/$(1)/libtowpath.a
@@ -43,7 +45,7 @@ build/$(1)/$(basename $(2)): build/$(1)/$(basename $(2)).o $(patsubst %.c,build/
 TEST_PROGRAMS += build/$(1)/$(basename $(2))
 endef
 $(foreach v,$(VARIANTS),$(foreach m,$(TEST_MAINS),\
-    $(eval $(call test_program,$(v),$(m),$(filter-out $(TEST_MAINS),$(wildcard $(dir $(m))*.c))))))
+    $(eval $(call test_program,$(v),$(m),$(filter-out $(TEST_MAINS),$(wildcard $(dir $(m))*.c)) $(BORROWED_$(dir $(m)))))))
 
 .PHONY: test-programs test test-long
 test-programs: $(TEST_PROGRAMS)

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VARIANTS = {"hosted": "gcc", "asan-gcc": "gcc", "asan-clang": "clang"}
-GROUPS = ("lint", "unit", "drivers", "path", "conformance", "fuzz", "sim", "million", "system")
+GROUPS = ("lint", "unit", "drivers", "path", "conformance", "fuzz", "differ", "sim", "million", "system", "coverage")
 TIMEOUT, TIMEOUT_LONG = 900, 6 * 3600  # seconds one program may take
 RESULT = re.compile(r"(ok|not ok|skip)\b[: ]\s*(?:\d+\s*(?:- |(?=# SKIP)))?(.*)")
 
@@ -157,7 +157,7 @@ def programs(group, results, long):
     mains = sorted([*folder.glob("test_*.c"), *folder.glob("run.c")])
     scripts = [s for s in sorted(folder.glob("*.py")) if os.access(s, os.X_OK)]
     # A group that drives its program by a script says itself with which arguments.
-    if group == "sim" and scripts:
+    if group in ("differ", "sim") and scripts:
         mains = []
     if mains:  # of C
         for variant in variants(results):
@@ -174,6 +174,8 @@ def run_group(results, group, options):
     limit = TIMEOUT_LONG if options.long else TIMEOUT
     if group == "lint":
         run_program(results, group, "lint", ["/usr/bin/python3", str(ROOT / "tools/lint.py"), "--tap"], limit)
+    elif group == "coverage":
+        run_program(results, group, "coverage", ["/usr/bin/python3", str(ROOT / "tools/coverage.py")], limit)
     else:
         if group == "system":
             make(results, "host", "image", "badwire", "build/hosted/tests/path/run", "GRAPH=all")
@@ -215,7 +217,8 @@ def main():
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    for group in options.groups or GROUPS:
+    # Coverage builds and runs the fast tests once more.
+    for group in options.groups or [g for g in GROUPS if options.long or g != "coverage"]:
         run_group(results, group, options)
     results.summary()
     return 1 if results.failed else 0
