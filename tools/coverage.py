@@ -26,19 +26,21 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 COVER = ROOT / "build/cover"
 # Percent of the branches; None: shown only. `ipfwd` is the fwd module's stage and the lane that takes from it.
 GATES = {"modules/wire": 90, "modules/tcp": 90, "modules/fwd": 90, "modules/ip": None, "kernel": None}
-SIMULATIONS = [("firewall/" + how, "1:150") for how in ("off", "absorb", "hold", "concurrent")]
-GROUPS = ("unit", "path")
+SIMULATIONS = [["--graph", "firewall/" + how, "--seeds", "1:100", *faults]
+               for how in ("off", "absorb", "hold", "concurrent") for faults in ([], ["--faults", "all"])]
+GROUPS = ("unit", "path", "drivers", "sim")
 
 
 def programs():
+    yield [str(COVER / "tests/path/run")]
     for group in GROUPS:
-        for main in sorted([*ROOT.glob(f"tests/{group}/test_*.c"), *ROOT.glob(f"tests/{group}/run.c")]):
+        for main in sorted(ROOT.glob(f"tests/{group}/test_*.c")):
             yield [str(COVER / "tests" / group / main.stem)]
     matrix = ROOT / "tests/conformance/matrix.py"
     if matrix.exists():
         yield [sys.executable, str(matrix), "--variant", "cover"]
-    for graph, seeds in SIMULATIONS:
-        yield [str(COVER / "tests/sim/run"), "--graph", graph, "--seeds", seeds]
+    for words in SIMULATIONS:
+        yield [str(COVER / "tests/sim/run"), *words]
 
 
 def build_and_run():
