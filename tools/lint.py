@@ -281,6 +281,8 @@ def test_names(files):
     sys.path.insert(0, str(ROOT / "tests/conformance"))
     sys.dont_write_bytecode = True
     for module in ("plain", "spliced"):
+        if not (ROOT / f"tests/conformance/{module}.py").exists():
+            continue
         names.update(title for title, _, _ in __import__(module).cases())
     return names
 

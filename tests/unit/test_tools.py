@@ -23,7 +23,7 @@ def check(name, ok, why=""):
 class Tree:
     def __init__(self, files):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="tools-"))
-        shutil.copytree(ROOT / "tools", self.root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "tools", self.root / "tools", ignore=shutil.ignore_patterns("__pycache__", "*.c"))
         shutil.copy(ROOT / ".clang-format", self.root)
         (self.root / "Makefile").write_text("# SPDX-License-Identifier: BSD-2-Clause\ntest-programs host image iso:\n\t@true\n")
         for path, text in files.items():
