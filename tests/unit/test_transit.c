@@ -198,6 +198,8 @@ static void enters_at_the_network(void **state)
                                      p, BA, NULL),
                          OK);
         uint8_t bytes[1200] = {0x1f, 0x90, 0x0f, 0xa0};
+        uint32_t pseudo = (SERVER >> 16) + (SERVER & 0xffff) + (BOX2 >> 16) + (BOX2 & 0xffff);
+        put16(bytes + 16, net_sum(pseudo + P_TCP + sizeof bytes, bytes, sizeof bytes));
         struct dgram first = {.src = SERVER, .dst = BOX2, .proto = P_TCP, .id = 7, .frag = 0x2000};
         struct dgram second = {.src = SERVER, .dst = BOX2, .proto = P_TCP, .id = 7, .frag = 100};
         first.data = bytes;
