@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console: lines in, answers out. An empty line ends each answer and never occurs inside it, so
- * that programs can talk to it as well as people.
+ * that programs can talk to it as well as people. An answer is made in steps: a turn of the main
+ * loop does STEPS of them, fewer when the console takes no more, and reads no input before the
+ * last.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +13,11 @@
 #include "kernel/plat.h"
 #include "kernel/showing.h"
 
+enum { STEPS = 16 };
+
 struct subject {
     const char *name;
-    void (*show)(struct kernel *k, struct show *out);
+    bool (*show)(struct kernel *k, struct show *out, struct listing *l);
     const char *help;
 };
 
@@ -59,23 +63,25 @@ static void show_one(struct kernel *k, const char *text, struct show *out)
         show_path(p, out, true);
 }
 
-static void show(struct kernel *k, char *words, struct show *out)
+static struct listing show(struct kernel *k, char *words, struct show *out)
 {
+    struct listing l = {0};
     const char *what = strtok(words, " "), *which = strtok(NULL, " ");
     bool path = what && strcmp(what, "path") == 0;
     if (path && which) {
         show_one(k, which, out);
-        return;
+        return l;
     }
     if (path)
         what = "paths";
     for (size_t i = 0; what && i < ARRAY_LEN(subjects); i++) {
         if (strcmp(subjects[i].name, what) == 0) {
-            subjects[i].show(k, out);
-            return;
+            l.step = subjects[i].show;
+            return l;
         }
     }
     show_printf(out, "show what? `help` lists the subjects\n");
+    return l;
 }
 
 static const struct setting *live_setting(const struct conf *c, const char *name)
@@ -135,21 +141,39 @@ static void path_plain(struct path *p, bool plain)
     path_note(p, NOTE_MODE);
 }
 
-static void splice(struct kernel *k, char *words, bool plain, struct show *out)
+static bool mode_all(struct kernel *k, struct show *out, struct listing *l, bool plain)
+{
+    for (int i = 0; i < WALK && l->at < k->paths_size; i++) {
+        struct path *p = path_at(k, l->at++);
+        if (!p || p->flags & PATH_DYING)
+            continue;
+        path_plain(p, plain);
+        l->sum++;
+    }
+    if (l->at < k->paths_size)
+        return true;
+    show_printf(out, "%s: %u paths\n", plain ? "unsplice" : "splice", (unsigned)l->sum);
+    return false;
+}
+
+static bool splice_all(struct kernel *k, struct show *out, struct listing *l)
+{
+    return mode_all(k, out, l, false);
+}
+
+static bool unsplice_all(struct kernel *k, struct show *out, struct listing *l)
+{
+    return mode_all(k, out, l, true);
+}
+
+static struct listing splice(struct kernel *k, char *words, bool plain, struct show *out)
 {
     const char *name = plain ? "unsplice" : "splice", *which = strtok(words, " ");
-    uint32_t count = 0;
+    struct listing l = {0};
     if (!which) {
         show_printf(out, "%s N, or %s all; `show paths` lists them\n", name, name);
     } else if (strcmp(which, "all") == 0) {
-        for (uint32_t i = 0; i < k->paths_size; i++) {
-            struct path *p = path_at(k, i);
-            if (!p || p->flags & PATH_DYING)
-                continue;
-            path_plain(p, plain);
-            count++;
-        }
-        show_printf(out, "%s: %u paths\n", name, count);
+        l.step = plain ? unsplice_all : splice_all;
     } else {
         struct path *p = path_named(k, which, out);
         if (p && !(p->flags & PATH_DYING))
@@ -157,6 +181,7 @@ static void splice(struct kernel *k, char *words, bool plain, struct show *out)
         if (p)
             show_printf(out, "%s: path %u\n", name, path_number(p));
     }
+    return l;
 }
 
 static void quit(struct kernel *k, const char *words, struct show *out)
@@ -166,8 +191,9 @@ static void quit(struct kernel *k, const char *words, struct show *out)
     show_printf(out, "stopping\n");
 }
 
-void command(struct kernel *k, char *line, struct show *out)
+struct listing command_start(struct kernel *k, char *line, struct show *out)
 {
+    struct listing l = {0};
     char *end = line + strlen(line);
     while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
         *--end = 0;
@@ -178,17 +204,25 @@ void command(struct kernel *k, char *line, struct show *out)
     while (*rest == ' ')
         *rest++ = 0;
     if (strcmp(line, "show") == 0)
-        show(k, rest, out);
+        l = show(k, rest, out);
     else if (strcmp(line, "set") == 0)
         set(k, rest, out);
     else if (strcmp(line, "splice") == 0 || strcmp(line, "unsplice") == 0)
-        splice(k, rest, *line == 'u', out);
+        l = splice(k, rest, *line == 'u', out);
     else if (strcmp(line, "quit") == 0)
         quit(k, rest, out);
     else if (strcmp(line, "help") == 0)
         help(out);
     else if (*line)
         show_printf(out, "unknown command '%s'; try `help`\n", line);
+    return l;
+}
+
+void command(struct kernel *k, char *line, struct show *out)
+{
+    struct listing l = command_start(k, line, out);
+    while (l.step && l.step(k, out, &l))
+        continue;
 }
 
 static void console_put(struct show *s, const char *text, size_t n)
@@ -202,7 +236,16 @@ static void console_text(const char *text)
     plat_puts(text, strlen(text));
 }
 
-void kernel_console(struct kernel *k, int c)
+static void console_step(struct kernel *k)
+{
+    struct show out = {console_put};
+    if (k->listing.step(k, &out, &k->listing))
+        return;
+    k->listing.step = NULL;
+    console_text("\ntowpath> ");
+}
+
+static void console_typed(struct kernel *k, int c)
 {
     struct show out = {console_put};
     if (c == '\r' || c == '\n') {
@@ -210,8 +253,9 @@ void kernel_console(struct kernel *k, int c)
             console_text("\n");
         k->input[k->ninput] = 0;
         k->ninput = 0;
-        command(k, k->input, &out);
-        console_text("\ntowpath> ");
+        k->listing = command_start(k, k->input, &out);
+        if (!k->listing.step)
+            console_text("\ntowpath> ");
     } else if (c == 8 || c == 127) {
         if (k->ninput && k->echo)
             console_text("\b \b");
@@ -222,4 +266,32 @@ void kernel_console(struct kernel *k, int c)
         if (k->echo)
             console_text(text);
     }
+}
+
+/* A line is a turn's work, so that many at once are many turns. */
+static bool console_read(struct kernel *k)
+{
+    bool any = false;
+    for (int c = 0; c != '\r' && c != '\n' && (c = plat_getc(k)) >= 0; any = true)
+        console_typed(k, c);
+    return any;
+}
+
+bool console_turn(struct kernel *k)
+{
+    int steps = 0;
+    if (!k->listing.step)
+        return console_read(k);
+    while (k->listing.step && steps < STEPS && plat_puts_ready(k)) {
+        console_step(k);
+        steps++;
+    }
+    return steps;
+}
+
+void kernel_console(struct kernel *k, int c)
+{
+    console_typed(k, c);
+    while (k->listing.step)
+        console_step(k);
 }

@@ -130,8 +130,7 @@ bool kernel_poll(struct kernel *k)
     cards_flush(k);
     /* A command may stop the kernel or wake paths, so what follows it is another turn, not sleep.
      */
-    for (int c; (c = plat_getc(k)) >= 0; more = true)
-        kernel_console(k, c);
+    more |= console_turn(k);
     return more || k->sched.head || k->sched.nheap || k->dying || notes_wait(k);
 }
 

@@ -14,6 +14,7 @@
 #include "kernel/netdev.h"
 #include "kernel/node.h"
 #include "kernel/rule.h"
+#include "kernel/show.h"
 #include "kernel/timer.h"
 #include "kernel/types.h"
 
@@ -94,9 +95,10 @@ struct kernel {
     struct logbook log;
     char input[128]; /* console line being typed */
     uint32_t ninput;
-    bool echo;     /* the console has no echo of its own */
-    bool stopping; /* quit */
-    bool stop_now; /* quit now: silent */
+    struct listing listing; /* what the last command has yet to say */
+    bool echo;              /* the console has no echo of its own */
+    bool stopping;          /* quit */
+    bool stop_now;          /* quit now: silent */
     int exit_status;
     uint64_t polls, waits;
 };
@@ -114,8 +116,11 @@ bool kernel_poll(struct kernel *k);
 uint64_t kernel_next(struct kernel *k); /* ns at which a timer is due */
 /* kernel_poll and plat_wait until `quit`; returns the exit status. */
 int kernel_run(struct kernel *k);
-void kernel_end(struct kernel *k);            /* everything is given back; asserts that it was */
-void kernel_console(struct kernel *k, int c); /* a character was typed */
+void kernel_end(struct kernel *k); /* everything is given back; asserts that it was */
+/* A turn of the console: some steps of the command that runs, or else a line that was typed. False:
+ * it waits, for input or until the console takes more. */
+bool console_turn(struct kernel *k);
+void kernel_console(struct kernel *k, int c); /* a character was typed; answered at once */
 
 /* The path with that number, or NULL. */
 static inline struct path *path_at(const struct kernel *k, uint32_t number)

@@ -26,7 +26,9 @@ struct module {
     status_t (*create_stage)(struct node *n, struct node *from, struct attrs *a, struct path *p,
                              struct hop *h);
     struct node *(*demux)(struct node *n, struct demux *d); /* narrows; never writes */
-    void (*show)(const struct node *n, struct show *out);
+    void (*show)(const struct node *n, struct show *out);   /* some lines: never a table */
+    /* Behind them, of a table: entry i. False: there is none, nor behind it. May be NULL. */
+    bool (*show_item)(const struct node *n, struct show *out, uint32_t i);
     void (*stop)(struct node *n); /* free what node's pool does not */
     bool filter; /* stands between two others: what is bound to it is bound to what is below it */
 };

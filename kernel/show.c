@@ -76,47 +76,68 @@ void show_path(const struct path *p, struct show *out, bool all)
         show_detail(p, out);
 }
 
-void show_paths(struct kernel *k, struct show *out)
+bool show_paths(struct kernel *k, struct show *out, struct listing *l)
 {
-    for (uint32_t i = 0; i < k->paths_size; i++)
-        if (path_at(k, i))
-            show_path(path_at(k, i), out, false);
+    for (int i = 0; i < WALK && l->at < k->paths_size; i++) {
+        const struct path *p = path_at(k, l->at++);
+        if (p) {
+            show_path(p, out, false);
+            return true;
+        }
+    }
+    if (l->at < k->paths_size)
+        return true;
     show_printf(out, "paths %u limit %u\n", k->paths_live, k->paths_limit);
+    return false;
 }
 
-void show_nodes(struct kernel *k, struct show *out)
+static void show_node(const struct node *n, struct show *out)
 {
-    for (int i = 0; i < k->nnodes; i++) {
-        const struct node *n = &k->nodes[i];
-        show_printf(out, "node %s %s", n->name, n->module->name);
-        for (int j = 0; j < n->ndown; j++)
-            show_printf(out, "%s%s", j ? " " : " -> ", n->down[j]->name);
-        show_printf(out, "\n");
-        if (n->module->show)
-            n->module->show(n, out);
+    show_printf(out, "node %s %s", n->name, n->module->name);
+    for (int j = 0; j < n->ndown; j++)
+        show_printf(out, "%s%s", j ? " " : " -> ", n->down[j]->name);
+    show_printf(out, "\n");
+    if (n->module->show)
+        n->module->show(n, out);
+}
+
+bool show_nodes(struct kernel *k, struct show *out, struct listing *l)
+{
+    if ((int)l->at >= k->nnodes)
+        return false;
+    const struct node *n = &k->nodes[l->at];
+    if (l->item == 0)
+        show_node(n, out);
+    if (n->module->show_item && n->module->show_item(n, out, l->item)) {
+        l->item++;
+        return true;
     }
+    l->item = 0;
+    l->at++;
+    return true;
 }
 
-void show_settings(struct kernel *k, struct show *out)
+bool show_settings(struct kernel *k, struct show *out, struct listing *l)
 {
-    for (int i = 0; i < k->conf.n; i++)
-        show_printf(out, "%s=%s\n", k->conf.settings[i].name, conf_shown(&k->conf, i));
-    for (int i = 0; i < k->nnodes; i++) {
-        const struct conf *c = &k->nodes[i].conf;
-        for (int j = 0; j < c->n; j++)
-            show_printf(out, "%s.%s=%s\n", k->nodes[i].name, c->settings[j].name, conf_shown(c, j));
-    }
+    const struct node *n = l->at ? &k->nodes[l->at - 1] : NULL;
+    const struct conf *c = n ? &n->conf : &k->conf;
+    for (int j = 0; j < c->n; j++)
+        show_printf(out, "%s%s%s=%s\n", n ? n->name : "", n ? "." : "", c->settings[j].name,
+                    conf_shown(c, j));
+    return (int)l->at++ < k->nnodes;
 }
 
-void show_drops(struct kernel *k, struct show *out)
+bool show_drops(struct kernel *k, struct show *out, struct listing *l)
 {
+    (void)l;
     for (int i = 0; i < DROP_COUNT; i++)
         if (k->drops[i])
             show_printf(out, "drop %s %llu %s\n", drop_name((enum drop)i), ull(k->drops[i]),
                         drop_sentence((enum drop)i));
+    return false;
 }
 
-void show_stats(struct kernel *k, struct show *out)
+bool show_stats(struct kernel *k, struct show *out, struct listing *l)
 {
     for (int i = 0; i < k->ndevs; i++) {
         const struct netdev *d = k->devs[i];
@@ -134,7 +155,7 @@ void show_stats(struct kernel *k, struct show *out)
     }
     show_printf(out, "uptime_ms %llu\npolls %llu\nwaits %llu\n", ull(k->now / MS), ull(k->polls),
                 ull(k->waits));
-    show_drops(k, out);
+    return show_drops(k, out, l);
 }
 
 static void show_evicted(const struct kernel *k, struct show *out)
@@ -153,15 +174,17 @@ static void show_table(struct show *out, const char *of, uint64_t bytes, uint32_
                 ull(live ? bytes / live : 0));
 }
 
-void show_mem(struct kernel *k, struct show *out)
+bool show_mem(struct kernel *k, struct show *out, struct listing *l)
 {
-    uint64_t in_paths = 0, in_nodes = 0;
-    for (uint32_t i = 0; i < k->paths_size; i++)
-        in_paths += path_at(k, i) ? path_at(k, i)->pool.used : 0;
+    uint64_t in_nodes = 0;
+    for (int i = 0; i < WALK && l->at < k->paths_size; i++, l->at++)
+        l->sum += path_at(k, l->at) ? path_at(k, l->at)->pool.used : 0;
+    if (l->at < k->paths_size)
+        return true;
     for (int i = 0; i < k->nnodes; i++)
         in_nodes += k->nodes[i].pool.used;
     show_printf(out, "kernel_bytes %u\npath_bytes %llu\nnode_bytes %llu\n", k->pool.used,
-                ull(in_paths), ull(in_nodes));
+                ull(l->sum), ull(in_nodes));
     show_printf(out, "msgs_small %u\nmsgs_small_limit %u\nmsgs_full %u\nmsgs_full_limit %u\n",
                 k->msgs.live[MSG_SMALL], k->msgs.limit[MSG_SMALL], k->msgs.live[MSG_FULL],
                 k->msgs.limit[MSG_FULL]);
@@ -171,27 +194,37 @@ void show_mem(struct kernel *k, struct show *out)
     show_table(out, "path", paths_table_bytes(k), k->paths_live);
     show_table(out, "flow", flow_table_bytes(k), k->flows.count);
     show_evicted(k, out);
+    return false;
 }
 
-void show_timers(struct kernel *k, struct show *out)
+bool show_timers(struct kernel *k, struct show *out, struct listing *l)
 {
+    (void)l;
     uint64_t next = timer_next(&k->timers);
     show_printf(out, "timers %u\n", k->timers.armed);
     if (next != UINT64_MAX)
         show_printf(out, "next_us %llu\n", ull(next > k->now ? (next - k->now) / US : 0));
+    return false;
 }
 
-void show_log(struct kernel *k, struct show *out)
+/* Lines that were overwritten since the last step are passed over. */
+bool show_log(struct kernel *k, struct show *out, struct listing *l)
 {
     const struct logbook *log = &k->log;
-    uint32_t first = log->count > LOG_LINES ? log->count - LOG_LINES : 0;
-    for (uint32_t i = first; i < log->count; i++)
-        show_printf(out, "%llu.%03llu %s\n", ull(log->ns[i % LOG_LINES] / SECOND),
-                    ull(log->ns[i % LOG_LINES] % SECOND / MS), log->line[i % LOG_LINES]);
+    if (log->count > LOG_LINES && l->at < log->count - LOG_LINES)
+        l->at = log->count - LOG_LINES;
+    if (l->at >= log->count)
+        return false;
+    uint32_t i = l->at++ % LOG_LINES;
+    show_printf(out, "%llu.%03llu %s\n", ull(log->ns[i] / SECOND), ull(log->ns[i] % SECOND / MS),
+                log->line[i]);
+    return true;
 }
 
-void show_rules(struct kernel *k, struct show *out)
+bool show_rules(struct kernel *k, struct show *out, struct listing *l)
 {
+    (void)l;
     for (const struct rule *const *r = k->graph->rules; r && *r; r++)
         show_printf(out, "rule %s inverse %s\n", (*r)->name, (*r)->inverse);
+    return false;
 }

@@ -13,7 +13,19 @@ struct show {
 };
 
 void show_printf(struct show *s, const char *format, ...) PRINTF(2);
+/*
+ * What a command has yet to do. A step is one line or some, or a walk over WALK paths of a table;
+ * paths may come and go between two, so what is kept is numbers. step: false: it was the last.
+ */
+struct listing {
+    bool (*step)(struct kernel *k, struct show *out, struct listing *l); /* NULL: nothing */
+    uint32_t at, item;
+    uint64_t sum;
+};
+
 /* One console command: `show paths`, `set node.name=value`, `help`, ... Unknown ones say so. */
+struct listing command_start(struct kernel *k, char *line, struct show *out);
+/* All of it at once, for who has nothing to forward meanwhile. */
 void command(struct kernel *k, char *line, struct show *out);
 void show_path(const struct path *p, struct show *out, bool all);
 

@@ -47,7 +47,7 @@ static bool wait_files(struct ground *g, const struct timespec *timeout)
 {
     struct pollfd files[NETDEV_MAX + 3];
     nfds_t n = 0;
-    if (g->console && !g->eof)
+    if (g->console && !g->eof && !g->k->listing.step)
         files[n++] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
     nfds_t idle = n + 1;
     files[n++] = (struct pollfd){.fd = ground_signal_file(), .events = POLLIN};
@@ -75,6 +75,8 @@ void plat_wait(struct kernel *k, uint64_t until_ns)
         uint64_t due = k->devs[i]->started ? hosted_next(k->devs[i]) : UINT64_MAX;
         until_ns = due < until_ns ? due : until_ns;
     }
+    if (k->listing.step && ground_console_patience() < until_ns)
+        until_ns = ground_console_patience();
     until_ns = g->end < until_ns ? g->end : until_ns;
     uint64_t now = plat_now(k), left = until_ns > now ? until_ns - now : 0;
     bool still = g->clock && until_ns != UINT64_MAX;

@@ -3,7 +3,8 @@
  * The console on standard input and output. Input is read when a wait saw some, or, while the
  * kernel is too busy to wait, looked for every 10 ms. Its end is no reason to stop. Output never
  * waits for its reader (spec R-BAD-74): what a pipe or a terminal does not take is kept, up to a
- * megabyte, and lost beyond.
+ * megabyte, and lost beyond. A command waits until all is taken, and no longer once nothing was for
+ * a second: so a slow reader gets all, and one who never reads cannot stop the commands behind.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
@@ -18,11 +19,13 @@
 #include "kernel/kernel.h"
 #include "kernel/plat.h"
 
-enum { LOOK_NS = 10 * MS, BACKLOG = 1 << 20, LAST_MS = 1000 };
+enum { LOOK_NS = 10 * MS, BACKLOG = 1 << 20, LAST_MS = 1000, PATIENCE_NS = 1000 * MS };
 
 static int out = -1; /* not to be waited for */
 static char *backlog;
 static size_t backlog_from, backlog_to;
+static uint64_t taken, seen; /* bytes of the backlog: now, and at the last look */
+static uint64_t patience;    /* ns: until when a command waits for more to be taken */
 
 static void drain_at_exit(void);
 
@@ -57,8 +60,11 @@ static size_t out_write(const char *s, size_t n)
 
 bool ground_console_waits(void)
 {
-    if (backlog_from < backlog_to)
-        backlog_from += out_write(backlog + backlog_from, backlog_to - backlog_from);
+    if (backlog_from < backlog_to) {
+        size_t n = out_write(backlog + backlog_from, backlog_to - backlog_from);
+        backlog_from += n;
+        taken += n;
+    }
     if (backlog_from == backlog_to)
         backlog_from = backlog_to = 0;
     return backlog_to != 0;
@@ -105,6 +111,20 @@ void ground_console(void (*put)(const char *s, size_t n))
 void plat_puts(const char *s, size_t n)
 {
     console_put(s, n);
+}
+
+bool plat_puts_ready(struct kernel *k)
+{
+    bool waits = ground_console_waits();
+    if (!waits || taken != seen)
+        patience = k->now + PATIENCE_NS;
+    seen = taken;
+    return !waits || k->now >= patience;
+}
+
+uint64_t ground_console_patience(void)
+{
+    return patience;
 }
 
 static bool input_waits(struct ground *g)

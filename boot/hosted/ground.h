@@ -35,6 +35,7 @@ void ground_console(void (*put)(const char *s, size_t n));
 /* Output waits for its reader, who was just tried again; and the file it waits for. */
 bool ground_console_waits(void);
 int ground_console_file(void);
+uint64_t ground_console_patience(void); /* ns: when a command no longer waits for him */
 /* SIGINT and SIGTERM stop the kernel cleanly; the second one ends the program at once. */
 void ground_signals(void);
 int ground_signal_file(void); /* readable once a signal has come; -1: ground_signals not called */

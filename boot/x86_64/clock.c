@@ -43,10 +43,9 @@ static struct {
 } timer;
 
 static struct {
-    uint64_t limit;       /* alarms; 0: off */
-    uint64_t turn;        /* of the main loop, at the last alarm */
-    uint64_t alarms;      /* since it made another, */
-    volatile bool spoken; /* or the console took something: a long answer is no hanging */
+    uint64_t limit;  /* alarms; 0: off */
+    uint64_t turn;   /* of the main loop, at the last alarm */
+    uint64_t alarms; /* since it made another */
 } watchdog;
 
 struct sample {
@@ -116,17 +115,11 @@ void clock_watch(uint64_t ns)
     interrupts_on();
 }
 
-void clock_spoken(void)
-{
-    watchdog.spoken = true;
-}
-
 static void watchdog_look(const struct kernel *k)
 {
-    if (watchdog.turn != k->polls || watchdog.spoken)
+    if (watchdog.turn != k->polls)
         watchdog.alarms = 0;
     watchdog.turn = k->polls;
-    watchdog.spoken = false;
     if (++watchdog.alarms > watchdog.limit)
         report_failure("watchdog: the main loop does not turn");
 }
@@ -181,10 +174,10 @@ void plat_wait(struct kernel *k, uint64_t until_ns)
 {
     uint64_t now = plat_now(k);
     pic_calm();
-    if (now >= until_ns)
+    if (now >= until_ns || console_talking(k)) /* the line is slow: look again, without a rest */
         return;
     interrupts_off();
-    if (!pic_woken && !console_waiting()) {
+    if (!pic_woken && !(console_waiting() && !k->listing.step)) {
         alarm_set(now, until_ns);
         interrupts_on_and_halt();
     } else {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console: COM1 at 115200 8N1 with its FIFO. Output polls, input comes by interrupt into a
- * ring. A far end that stops reading cannot stop the machine: after a wait as long as a full FIFO
- * takes three times, output is dropped until the transmitter is empty again. Without a UART all
- * output is dropped and there is no input.
+ * The console: COM1 at 115200 8N1 with its FIFO. Input comes by interrupt into a ring. While the
+ * main loop turns, output goes into another, of which each turn gives the FIFO what it takes at
+ * once; what is too much is lost, and all of it when nothing was taken for a second. Before and
+ * after that, output polls: after a wait as long as a full FIFO takes three times it is dropped
+ * until the transmitter is empty again. Without a UART all output is dropped and there is no input.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "boot/x86_64/cpu.h"
 #include "boot/x86_64/ground.h"
 #include "drivers/port.h"
+#include "kernel/kernel.h"
 #include "kernel/plat.h"
 
 enum {
@@ -32,6 +34,8 @@ enum {
     LSR_TX = 0x20, /* FIFO empty */
     FIFO = 16,
     RING = 256,
+    OUT = 32768,
+    PATIENCE_NS = 1000 * MS,
     PATIENCE = 40000, /* reads of LSR, each about 1 us on a real bus; FIFO at 115200: 1.4 ms */
 };
 
@@ -41,6 +45,13 @@ static struct {
     volatile unsigned head, tail;
     unsigned char ring[RING];
 } uart;
+
+static struct {
+    bool on; /* the main loop turns */
+    unsigned head, tail;
+    uint64_t taken; /* ns: when the FIFO last was empty, or nothing waited */
+    char ring[OUT];
+} later;
 
 void console_init(void)
 {
@@ -79,16 +90,6 @@ bool console_waiting(void)
     return uart.head != uart.tail;
 }
 
-int plat_getc(struct kernel *k)
-{
-    (void)k;
-    if (uart.head == uart.tail)
-        return -1;
-    int c = uart.ring[uart.tail % RING];
-    uart.tail++;
-    return c;
-}
-
 static bool uart_ready(void)
 {
     if (uart.space)
@@ -111,7 +112,56 @@ static void uart_put(char c)
         return;
     outb(UART_DATA, (uint8_t)c);
     uart.space--;
-    clock_spoken();
+}
+
+void console_later(void)
+{
+    later.on = uart.present;
+}
+
+void console_at_once(void)
+{
+    later.on = false;
+    for (int i = 0; i < OUT && later.tail != later.head; i++)
+        uart_put(later.ring[later.tail++ % OUT]);
+    later.tail = later.head;
+}
+
+bool console_talking(struct kernel *k)
+{
+    if (later.head == later.tail || inb(UART_LSR) & LSR_TX) {
+        later.taken = k->now;
+        for (int i = 0; i < FIFO && later.tail != later.head; i++)
+            outb(UART_DATA, (uint8_t)later.ring[later.tail++ % OUT]);
+        uart.space = 0;
+    } else if (k->now - later.taken > PATIENCE_NS) {
+        later.tail = later.head;
+    }
+    return later.head != later.tail;
+}
+
+bool plat_puts_ready(struct kernel *k)
+{
+    (void)console_talking(k);
+    return later.head - later.tail < OUT / 2;
+}
+
+int plat_getc(struct kernel *k)
+{
+    (void)console_talking(k);
+    if (uart.head == uart.tail)
+        return -1;
+    int c = uart.ring[uart.tail % RING];
+    uart.tail++;
+    return c;
+}
+
+static void put(char c)
+{
+    if (!later.on)
+        uart_put(c);
+    else if (later.head - later.tail < OUT)
+        later.ring[later.head++ % OUT] = c;
 }
 
 /* A terminal on a serial line wants a carriage return, too. */
@@ -119,8 +169,8 @@ void plat_puts(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (s[i] == '\n')
-            uart_put('\r');
-        uart_put(s[i]);
+            put('\r');
+        put(s[i]);
     }
 }
 

@@ -20,6 +20,7 @@ enum {
 _Noreturn void plat_exit(int status)
 {
     interrupts_off();
+    console_at_once();
     console_printf("EXIT %d\n", status);
     outl(DEBUG_EXIT, status ? (uint32_t)status % DEBUG_SUCCESS : DEBUG_SUCCESS);
     acpi_power_off();

@@ -19,6 +19,11 @@ enum { EXIT_BOOT = 1, EXIT_TRAP = 2, EXIT_ASSERT = 3 };
 void console_init(void);
 void console_irq_on(void);  /* input by interrupt from now on */
 bool console_waiting(void); /* characters that plat_getc has not given out */
+/* Output waits for the turns of the main loop from now on; or is out when the call returns, also
+ * what has waited. */
+void console_later(void);
+void console_at_once(void);
+bool console_talking(struct kernel *k); /* some of it goes out; false: none waits any more */
 void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* multiboot.c: what the loader hands over, copied out of its memory. */
@@ -78,7 +83,6 @@ _Noreturn void machine_reset(void);
 /* clock.c, entropy.c */
 void clock_init(void);
 void clock_watch(uint64_t ns); /* the main loop must turn within ns, or the machine ends; 0: off */
-void clock_spoken(void);       /* the console is at work */
 void entropy_init(void);
 uint64_t entropy_early(void); /* of what there is, be it enough or not */
 

@@ -60,6 +60,7 @@ _Noreturn void boot_main(uint32_t magic, uint32_t info)
         refuse("the boot stops here");
     report_then_reset(conf_number(&k->conf, "panic"));
     clock_watch(conf_number(&k->conf, "watchdog"));
+    console_later();
     int status = kernel_run(k);
     clock_watch(0);
     kernel_end(k);

@@ -169,6 +169,7 @@ static void cause_print(const struct trap_frame *f)
 static void begin(int status)
 {
     interrupts_off();
+    console_at_once();
     if (++depth == 1)
         return;
     if (depth == 2)

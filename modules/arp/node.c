@@ -213,25 +213,31 @@ static status_t arp_start(struct node *n)
 static void arp_show(const struct node *n, struct show *out)
 {
     const struct arp_node *a = n->state;
-    char text[NETADDR_TEXT];
     show_printf(out, "  entries %u/%u waiting %u\n", a->used, a->size, a->queued);
     show_printf(out, "  in requests %llu replies %llu out requests %llu replies %llu\n",
                 (unsigned long long)a->stat[ARP_REQUESTS_IN],
                 (unsigned long long)a->stat[ARP_REPLIES_IN],
                 (unsigned long long)a->stat[ARP_REQUESTS_OUT],
                 (unsigned long long)a->stat[ARP_REPLIES_OUT]);
-    for (uint32_t i = 0; i < a->size; i++) {
-        const struct entry *e = &a->table[i];
-        const uint8_t *mac = e->g.header;
-        if (e->state == ENTRY_FREE)
-            continue;
-        show_printf(out, "  %s %s %s refs %u", netaddr_text(&e->g.addr, text), e->g.link->name,
-                    entry_state_name(e->state), e->g.refs);
-        if (e->g.valid)
-            show_printf(out, " %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-                        mac[4], mac[5]);
-        show_printf(out, "\n");
-    }
+}
+
+static bool arp_show_item(const struct node *n, struct show *out, uint32_t i)
+{
+    const struct arp_node *a = n->state;
+    char text[NETADDR_TEXT];
+    if (i >= a->size)
+        return false;
+    const struct entry *e = &a->table[i];
+    const uint8_t *mac = e->g.header;
+    if (e->state == ENTRY_FREE)
+        return true;
+    show_printf(out, "  %s %s %s refs %u", netaddr_text(&e->g.addr, text), e->g.link->name,
+                entry_state_name(e->state), e->g.refs);
+    if (e->g.valid)
+        show_printf(out, " %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                    mac[5]);
+    show_printf(out, "\n");
+    return true;
 }
 
 static const struct resolve_ops arp_ops = {
@@ -249,5 +255,6 @@ const struct module arp_module = {
     .create_stage = arp_create_stage,
     .demux = arp_demux,
     .show = arp_show,
+    .show_item = arp_show_item,
     .stop = cache_stop,
 };

@@ -287,7 +287,7 @@ def ports(net):
         boot_media.netns.enter(net.namespaces["server"])
         boot_media.netns.die_with_parent()
 
-    with case("R-HARD-14 without a serial line, no port but the graph's one answers: 65,535 of TCP, and of UDP"), \
+    with case("R-HARD-14 R-ATK-17 without a serial line, no port but the graph's one answers: 65,535 of TCP, and of UDP"), \
             boot_media.Machine(net, ["-kernel", str(elf(GRAPH)), "-append", ""], serial=False):
         server = subprocess.Popen(listens, preexec_fn=server_side)
         try:

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -141,6 +142,16 @@ def silent_reader(folder):
             check(f"R-BAD-74 a {kind} that is never read stops nothing: 3,000 commands are taken, and the last obeyed",
                   False, "it waits for its reader")
         os.close(ours)
+    p = subprocess.Popen([ECHO, "--dev", f"pcap:{asked}:{answered}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         cwd=ROOT)
+    typist = threading.Thread(target=lambda: (p.stdin.write(text), p.stdin.close()))
+    typist.start()
+    time.sleep(0.3)  # it fills the pipe meanwhile, and has much more to say than it may keep
+    said = p.stdout.read()
+    typist.join()
+    p.stdout.close()
+    check("R-ATK-17 commands wait for a slow reader, who gets all of 3,000 answers",
+          p.wait(10) == 0 and said.count(b"towpath> ") == 3001, (p.returncode, len(said), said.count(b"towpath> ")))
     ours, its = os.pipe()
     p = subprocess.Popen([ECHO, "--dev", f"pcap:{asked}:{answered}"], stdin=subprocess.PIPE, stdout=its, cwd=ROOT)
     os.close(its)
