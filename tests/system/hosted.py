@@ -144,14 +144,15 @@ def silent_reader(folder):
         os.close(ours)
     p = subprocess.Popen([ECHO, "--dev", f"pcap:{asked}:{answered}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          cwd=ROOT)
-    typist = threading.Thread(target=lambda: (p.stdin.write(text), p.stdin.close()))
+    much = b"show settings\n" * 12000 + b"quit\n"  # four megabytes of answers
+    typist = threading.Thread(target=lambda: (p.stdin.write(much), p.stdin.close()))
     typist.start()
     time.sleep(0.3)  # it fills the pipe meanwhile, and has much more to say than it may keep
     said = p.stdout.read()
     typist.join()
     p.stdout.close()
-    check("R-ATK-17 commands wait for a slow reader, who gets all of 3,000 answers",
-          p.wait(10) == 0 and said.count(b"towpath> ") == 3001, (p.returncode, len(said), said.count(b"towpath> ")))
+    check("R-ATK-17 commands wait for a slow reader, who gets all of 12,000 answers",
+          p.wait(10) == 0 and said.count(b"towpath> ") == 12001, (p.returncode, len(said), said.count(b"towpath> ")))
     ours, its = os.pipe()
     p = subprocess.Popen([ECHO, "--dev", f"pcap:{asked}:{answered}"], stdin=subprocess.PIPE, stdout=its, cwd=ROOT)
     os.close(its)
