@@ -49,7 +49,7 @@ class Crowd:
         routes = flat or graph in ("router", "linux-router", "linux-filter")
         mode = ["flat"] if flat else ["classical"] if self.linux and not routes else []
         peers = build("peers", "bench/peers.c", "-I", str(ROOT),
-                      *(str(ROOT / f"tests/million/{f}.c") for f in ("crowd", "crowdlink", "crowdwire")))
+                      *(str(ROOT / f"tests/million/{f}.c") for f in ("bogus", "crowd", "crowdlink", "crowdwire")))
         service = "10.0.2.2" if routes else "10.0.1.1"
         pins = cores()
         end = ["taskset", "-c", ",".join(map(str, pins[1]))] if pins else []
@@ -155,6 +155,10 @@ class Crowd:
 
     def close(self, first, n, width=64):
         return self.work("close", first, n, width)
+
+    def flood(self, n, width=64):
+        """Bogus SYNs; their sources are to be behind the gateway 10.0.1.16, and a connection to be open."""
+        return self.work("flood", n, width)
 
     def counts(self):
         """What the guest has executed so far: instructions, and with `extra` loads, stores and device accesses."""

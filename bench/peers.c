@@ -13,6 +13,7 @@
  *     open FIRST N WIDTH SIZE             the words are those of struct crowd_work
  *     data FIRST N COUNT WIDTH SIZE ACK
  *     close FIRST N WIDTH
+ *     flood N WIDTH                       SYNs that nobody acknowledges (tests/million/bogus.h)
  *
  * and answers each with one line of NAME=NUMBER words; stalled=1 when the guest has fallen silent.
  * Between commands it goes on answering. Exit status 1: a line on standard error.
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #include "modules/wire/be.h"
+#include "tests/million/bogus.h"
 #include "tests/million/crowd.h"
 
 enum { ROOM = 1 << 18, LENGTH = 4, SILENCE_MS = 1000, KICKS = 20 };
@@ -43,6 +45,9 @@ struct wire { /* one socket; frames with their length in front */
 
 static struct wire wires[2];
 static struct crowd *crowd;
+static struct bogus bogus;
+static uint64_t flood_end; /* SYNs that are to be sent in all */
+static unsigned flood_width;
 
 static _Noreturn void fail(const char *what)
 {
@@ -101,7 +106,8 @@ static bool wire_read(struct wire *w)
     size_t at = 0;
     while (w->have - at >= LENGTH && w->have - at - LENGTH >= be32_get(w->in + at)) {
         uint32_t len = be32_get(w->in + at);
-        crowd_frame(crowd, w->side, w->in + at + LENGTH, len);
+        if (w->side != CROWD_CLIENT || !bogus_frame(&bogus, w->in + at + LENGTH, len))
+            crowd_frame(crowd, w->side, w->in + at + LENGTH, len);
         at += LENGTH + len;
     }
     memmove(w->in, w->in + at, w->have - at);
@@ -109,12 +115,21 @@ static bool wire_read(struct wire *w)
     return true;
 }
 
+static size_t frame_next(enum crowd_side side, uint8_t *frame)
+{
+    size_t n = crowd_next(crowd, side, frame);
+    if (n || side != CROWD_CLIENT || bogus.sent == flood_end ||
+        bogus.sent - bogus.answered >= flood_width)
+        return n;
+    return bogus_next(&bogus, frame);
+}
+
 static void wire_write(struct wire *w)
 {
     for (;;) {
         size_t n;
         while (w->to + LENGTH + CROWD_FRAME <= ROOM &&
-               (n = crowd_next(crowd, w->side, w->out + w->to + LENGTH))) {
+               (n = frame_next(w->side, w->out + w->to + LENGTH))) {
             be32_put(w->out + w->to, (uint32_t)n);
             w->to += LENGTH + n;
         }
@@ -186,11 +201,35 @@ static void run(const struct crowd_work *w)
     fflush(stdout);
 }
 
+/* Each is to be answered; when nothing comes for long, what is missing was lost. */
+static void flood(unsigned n, unsigned width)
+{
+    struct bogus was = bogus;
+    double began = seconds();
+    bool typed, silent = false;
+    if (!crowd_stations(crowd, CROWD_CLIENT, bogus.to, bogus.from))
+        fail("flood before the first connection");
+    flood_width = width;
+    flood_end = bogus.sent + n;
+    while (bogus.answered - was.answered < n && !silent)
+        silent = !turn(false, &typed);
+    printf("finished=%llu sent=%llu microseconds=%.0f bad=0 wrong=%llu resets=0 stalled=%d\n",
+           (unsigned long long)(bogus.answered - was.answered),
+           (unsigned long long)(bogus.sent - was.sent), (seconds() - began) * 1e6,
+           (unsigned long long)(bogus.wrong - was.wrong), silent);
+    fflush(stdout);
+    flood_end = bogus.sent;
+}
+
 static void command(const char *line)
 {
     unsigned first, n, width, size = 1, ack;
     unsigned long long count;
     struct crowd_work w = {.size = 1, .ack = true};
+    if (sscanf(line, "flood %u %u", &n, &width) == 2) {
+        flood(n, width);
+        return;
+    }
     if (sscanf(line, "open %u %u %u %u", &first, &n, &width, &size) == 4) {
         w.phase = CROWD_OPEN;
     } else if (sscanf(line, "data %u %u %llu %u %u %u", &first, &n, &count, &width, &size, &ack) ==
@@ -232,6 +271,7 @@ int main(int argc, char **argv)
         conf.gateway[1] = 0x0a000110;
     }
     crowd = crowd_make(&conf);
+    bogus = (struct bogus){.service = conf.service, .port = conf.port};
     connect_wires(argv + 1);
     for (;;) {
         char line[128];

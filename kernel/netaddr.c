@@ -6,18 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct netaddr netaddr_ip4(uint32_t v)
-{
-    return (struct netaddr){
-        .family = ADDR_IP4,
-        .b = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}};
-}
-
-uint32_t netaddr_to_ip4(const struct netaddr *a)
-{
-    return (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 | (uint32_t)a->b[2] << 8 | a->b[3];
-}
-
 bool netaddr_equal(const struct netaddr *a, const struct netaddr *b)
 {
     return a->family == b->family && memcmp(a->b, b->b, sizeof a->b) == 0;

@@ -26,8 +26,20 @@ struct prefix {
 
 enum { NETADDR_TEXT = 48 }; /* a buffer of this size holds any of them as text, port included */
 
-struct netaddr netaddr_ip4(uint32_t host_order);
-uint32_t netaddr_to_ip4(const struct netaddr *a); /* host order; a must be ADDR_IP4 */
+static inline struct netaddr netaddr_ip4(uint32_t host_order)
+{
+    uint32_t v = host_order;
+    return (struct netaddr){
+        .family = ADDR_IP4,
+        .b = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}};
+}
+
+/* Host order; a must be ADDR_IP4. */
+static inline uint32_t netaddr_to_ip4(const struct netaddr *a)
+{
+    return (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 | (uint32_t)a->b[2] << 8 | a->b[3];
+}
+
 bool netaddr_equal(const struct netaddr *a, const struct netaddr *b);
 bool netaddr_is_any(const struct netaddr *a); /* no family, or all zero */
 bool prefix_contains(const struct prefix *p, const struct netaddr *a);

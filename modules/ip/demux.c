@@ -171,7 +171,8 @@ __attribute__((noinline)) static struct node *by_ports(struct node *n, struct de
                                                              be16_get(ports + TCP_AT_DPORT)));
     if (LIKELY(f != NULL))
         return to_flow(k, f, d);
-    return is_taken(upper, src, dst, ports) ? to_upper(upper, d, hlen) : by_route(n, d, dst, hlen);
+    bool above = ip_is_ours(ip, dst) || is_taken(upper, src, dst, ports);
+    return above ? to_upper(upper, d, hlen) : by_route(n, d, dst, hlen);
 }
 
 /* A suspicious source, or a fragment. */

@@ -5,8 +5,11 @@
  * the client stamps. An ACK that brings both back makes the connection. Nothing here can fail; what
  * does not verify is cookie.invalid.
  *
- *   sequence number   5 bits period of 64 s | 3 bits MSS | 24 bits SipHash of tuple, ISN, period,
- * MSS time stamp        ... | 1 bit SACK | 4 bits window scale (15: none)
+ *   sequence number   5 bits period of 64 s | 3 bits MSS | 24 bits of the hash
+ *   time stamp        ... | 1 bit SACK | 4 bits window scale (15: none)
+ *
+ * The hash is one SipHash of tuple, ISN, period and MSS; other bits of it are the offset of the
+ * connection's time stamps. A bogus SYN is to cost little (spec R-ATK-4).
  *
  * Cookies are looked for only while some may be on their way, so an ACK out of the blue costs no
  * hash and cannot be tried against the secret.
@@ -18,25 +21,25 @@ enum { MSS_BITS = 3, STAMP_BITS = 5, SCALE_NONE = 15, PERIODS_VALID = 2 };
 static const uint64_t period = 64 * SECOND;
 static const uint16_t mss_of[1 << MSS_BITS] = {216, 536, 1024, 1220, 1380, 1440, 1460, 8960};
 
-static struct endpoint endpoint_of(uint32_t addr, uint16_t port)
+/* What tcp_tuple_hash takes in under the same secret is 17 or 41 bytes long, never 24. */
+static uint64_t hash_of(const struct node *n, const struct segment *g, uint32_t irs, uint64_t when,
+                        uint32_t mss)
 {
-    return (struct endpoint){.addr = netaddr_ip4(addr), .port = port};
-}
-
-static uint32_t mac(const struct node *n, const struct segment *g, uint32_t irs, uint64_t when,
-                    uint32_t mss)
-{
-    struct endpoint l = endpoint_of(g->dst, g->dport), r = endpoint_of(g->src, g->sport);
-    uint64_t inner = tcp_tuple_hash(n, 'c', &l, &r, irs);
     const struct tcp_node *tn = n->state;
-    uint64_t words[3] = {inner, when, mss};
-    return (uint32_t)tcp_siphash(tn->secret, words, sizeof words) & 0xffffff;
+    uint64_t words[3] = {(uint64_t)g->dst << 32 | g->src,
+                         (uint64_t)g->dport << 48 | (uint64_t)g->sport << 32 | irs,
+                         when << MSS_BITS | mss};
+    return tcp_siphash(tn->secret, words, sizeof words);
 }
 
-static uint32_t cookie_make(const struct node *n, const struct segment *g, uint32_t irs,
-                            uint64_t when, uint32_t mss)
+static uint32_t number_of(uint64_t hash, uint64_t when, uint32_t mss)
 {
-    return (uint32_t)(when & 31) << 27 | mss << 24 | mac(n, g, irs, when, mss);
+    return (uint32_t)(when & 31) << 27 | mss << 24 | (uint32_t)(hash & 0xffffff);
+}
+
+static uint32_t offset_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
 }
 
 static uint32_t mss_index(uint16_t mss)
@@ -57,25 +60,24 @@ static uint32_t stamp_make(uint32_t clock, uint32_t bits)
 void cookie_answer(struct node *n, const struct segment *syn, uint16_t mtu)
 {
     struct tcp_node *tn = n->state;
-    struct endpoint l = endpoint_of(syn->dst, syn->dport), r = endpoint_of(syn->src, syn->sport);
-    bool scale = conf_bool(&n->conf, "wscale") && syn->o.wscale != TCP_WSCALE_NONE;
-    bool sack = conf_bool(&n->conf, "sack") && syn->o.sack_ok;
+    uint64_t when = n->k->now / period;
+    uint32_t mss = mss_index(syn->o.mss ? syn->o.mss : TCP_MSS_DEFAULT);
+    uint64_t hash = hash_of(n, syn, syn->seq, when, mss);
+    bool scale = tn->wscale && syn->o.wscale != TCP_WSCALE_NONE;
+    bool sack = tn->sack && syn->o.sack_ok;
     struct tcp_opts o = {.wscale = TCP_WSCALE_NONE, .mss = (uint16_t)(mtu - 40)};
-    if (conf_bool(&n->conf, "timestamps") && syn->o.has_ts) {
+    if (tn->timestamps && syn->o.has_ts) {
         uint32_t bits = (sack ? 1U << 4 : 0) | (scale ? syn->o.wscale : (uint32_t)SCALE_NONE);
         o.has_ts = true;
         o.sack_ok = sack;
         o.wscale = scale ? tcp_rcv_scale(n) : TCP_WSCALE_NONE;
-        o.tsval = stamp_make(tcp_ts_clock(n->k) + tcp_ts_offset(n, &l, &r), bits);
+        o.tsval = stamp_make(tcp_ts_clock(n->k) + offset_of(hash), bits);
         o.tsecr = syn->o.tsval;
     }
-    uint16_t peer_mss = syn->o.mss ? syn->o.mss : TCP_MSS_DEFAULT;
-    uint64_t rcvbuf = conf_number(&n->conf, "rcvbuf");
-    struct segment g = {.seq =
-                            cookie_make(n, syn, syn->seq, n->k->now / period, mss_index(peer_mss)),
+    struct segment g = {.seq = number_of(hash, when, mss),
                         .ack = syn->seq + 1,
                         .flags = TCP_SYN | TCP_ACK,
-                        .wnd = (uint16_t)(rcvbuf < 65535 ? rcvbuf : 65535)};
+                        .wnd = (uint16_t)(tn->rcvbuf < 65535 ? tn->rcvbuf : 65535)};
     uint8_t opt[TCP_OPTIONS_MAX];
     tn->cookie_ns = n->k->now ? n->k->now : 1;
     tn->stat[STAT_COOKIE_SENT]++;
@@ -89,16 +91,17 @@ bool cookie_check(struct node *n, const struct segment *ack, struct tcp_syn *out
     uint64_t now = n->k->now / period, age = (now - (cookie >> 27)) & 31;
     if (!tn->cookie_ns || n->k->now - tn->cookie_ns > PERIODS_VALID * period)
         return false;
-    if (age >= PERIODS_VALID || age > now || cookie_make(n, ack, irs, now - age, mss) != cookie) {
+    uint64_t hash = hash_of(n, ack, irs, now - age, mss);
+    if (age >= PERIODS_VALID || age > now || number_of(hash, now - age, mss) != cookie) {
         tn->stat[STAT_COOKIE_BAD]++;
         return false;
     }
     tn->stat[STAT_COOKIE_GOOD]++;
-    *out = (struct tcp_syn){.g = *ack, .iss = cookie, .cookie = true};
+    *out = (struct tcp_syn){.g = *ack, .iss = cookie, .ts_offset = offset_of(hash), .cookie = true};
     out->g.seq = irs;
     out->g.flags = TCP_SYN;
     out->g.o = (struct tcp_opts){.wscale = TCP_WSCALE_NONE, .mss = mss_of[mss]};
-    if (ack->o.has_ts && conf_bool(&n->conf, "timestamps")) {
+    if (ack->o.has_ts && tn->timestamps) {
         uint32_t bits = ack->o.tsecr & ((1U << STAMP_BITS) - 1);
         out->g.o.has_ts = true;
         out->g.o.tsval = ack->o.tsval;

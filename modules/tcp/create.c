@@ -22,26 +22,27 @@ uint8_t tcp_rcv_scale(const struct node *n)
     for (int i = 0; i < n->nup; i++)
         if (n->up[i].upper->ndown > 1)
             return SPLICE_SCALE;
-    uint64_t rcvbuf = conf_number(&n->conf, "rcvbuf");
+    const struct tcp_node *tn = n->state;
     uint8_t scale = 0;
-    while (scale < TCP_WSCALE_MAX && rcvbuf >> scale > 65535)
+    while (scale < TCP_WSCALE_MAX && tn->rcvbuf >> scale > 65535)
         scale++;
     return scale;
 }
 
 struct tcb *tcb_make(struct node *n, struct path *p)
 {
+    const struct tcp_node *tn = n->state;
     struct tcb *c = pool_alloc(&p->pool, sizeof *c);
     if (!c)
         return NULL;
     c->p = p;
     c->n = n;
     c->sndbuf = (uint32_t)conf_number(&n->conf, "sndbuf");
-    c->rcvbuf = (uint32_t)conf_number(&n->conf, "rcvbuf");
+    c->rcvbuf = tn->rcvbuf;
     c->cc = controls[conf_number(&n->conf, "cc")];
-    c->sack_ok = conf_bool(&n->conf, "sack");
-    c->ts_ok = conf_bool(&n->conf, "timestamps");
-    c->ws_ok = conf_bool(&n->conf, "wscale");
+    c->sack_ok = tn->sack;
+    c->ts_ok = tn->timestamps;
+    c->ws_ok = tn->wscale;
     c->peer_mss = TCP_MSS_DEFAULT;
     c->began_ns = n->k->now;
     c->active_ns = n->k->now;
@@ -130,6 +131,7 @@ static status_t create_up(struct node *n, struct attrs *a, struct path *p, struc
     if (c->cookie) { /* our SYN-ACK was sent, and promised what its window said */
         c->snd_nxt = c->snd_max = iss + 1;
         c->rcv_adv = c->rcv_nxt + (c->rcvbuf < 65535 ? c->rcvbuf : 65535);
+        c->ts_offset = syn->ts_offset;
         c->ts_sent = syn->g.o.tsecr;
         c->ts_stamped = c->ts_ok;
     }

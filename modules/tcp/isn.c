@@ -11,7 +11,7 @@ static uint64_t rotl(uint64_t x, int b)
     return x << b | x >> (64 - b);
 }
 
-static void sip_round(uint64_t v[4])
+__attribute__((always_inline)) static inline void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[1] = rotl(v[1], 13) ^ v[0];
@@ -25,27 +25,32 @@ static void sip_round(uint64_t v[4])
     v[2] = rotl(v[2], 32);
 }
 
+__attribute__((always_inline)) static inline void sip_take(uint64_t v[4], uint64_t word)
+{
+    v[3] ^= word;
+    sip_round(v);
+    sip_round(v);
+    v[0] ^= word;
+}
+
+/* The first n bytes, n at most 8, the first one lowest. */
+static inline uint64_t le_get(const uint8_t *at, size_t n)
+{
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; i++)
+        word |= (uint64_t)at[i] << (8 * i);
+    return word;
+}
+
 uint64_t tcp_siphash(const uint64_t key[2], const void *data, size_t n)
 {
     const uint8_t *at = data;
     uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
                      key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573};
-    uint64_t word = 0;
-    for (size_t i = 0; i < n; i++) {
-        word |= (uint64_t)at[i] << (8 * (i % 8));
-        if (i % 8 == 7) {
-            v[3] ^= word;
-            sip_round(v);
-            sip_round(v);
-            v[0] ^= word;
-            word = 0;
-        }
-    }
-    word |= (uint64_t)n << 56;
-    v[3] ^= word;
-    sip_round(v);
-    sip_round(v);
-    v[0] ^= word;
+    size_t left = n;
+    for (; left >= 8; left -= 8, at += 8)
+        sip_take(v, le_get(at, 8));
+    sip_take(v, (uint64_t)n << 56 | le_get(at, left));
     v[2] ^= 0xff;
     for (int i = 0; i < 4; i++)
         sip_round(v);

@@ -70,7 +70,7 @@ static bool backlog_full(struct node *n, struct node *listener)
         if (n->up[i].upper == listener)
             mine = tn->half_open[i];
     }
-    return all >= conf_number(&n->conf, "backlog") || (ops->backlog && mine >= ops->backlog(proxy));
+    return all >= tn->backlog || (ops->backlog && mine >= ops->backlog(proxy));
 }
 
 /* Of that address there are too many already. */
@@ -108,7 +108,8 @@ static void syn_arrives(struct node *n, struct msg *m, struct tcp_syn *syn)
     }
     evict_newcomer(n->k);
     if (!syn->reuse && backlog_full(n, syn->listener)) {
-        if (conf_bool(&n->conf, "cookies")) {
+        const struct tcp_node *tn = n->state;
+        if (tn->cookies) {
             cookie_answer(n, &syn->g, n->k->devs[m->in_dev]->mtu);
             msg_free(m);
         } else {

@@ -18,6 +18,12 @@ static status_t tcp_init(struct node *n)
     tn->delack_ns = conf_number(&n->conf, "delack");
     tn->rto_min_ns = conf_number(&n->conf, "rtomin");
     tn->initial_window = (uint32_t)conf_number(&n->conf, "iw");
+    tn->backlog = (uint32_t)conf_number(&n->conf, "backlog");
+    tn->rcvbuf = (uint32_t)conf_number(&n->conf, "rcvbuf");
+    tn->timestamps = conf_bool(&n->conf, "timestamps");
+    tn->sack = conf_bool(&n->conf, "sack");
+    tn->wscale = conf_bool(&n->conf, "wscale");
+    tn->cookies = conf_bool(&n->conf, "cookies");
     if (tcp_ports_parse(n) != OK) {
         log_error(n->k, "%s.ports: expected LOW-HIGH such as 16384-65535", n->name);
         return E_INVAL;

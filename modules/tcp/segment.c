@@ -5,6 +5,8 @@
  */
 #include "modules/tcp/segment.h"
 
+#include <string.h>
+
 #include "modules/wire/cksum.h"
 #include "modules/wire/ip4.h"
 #include "modules/wire/tcp.h"
@@ -59,8 +61,8 @@ bool segment_build(struct msg *m, const struct segment *g, const uint8_t *opt, u
     be16_put(h + TCP_AT_WINDOW, g->wnd);
     be16_put(h + TCP_AT_CKSUM, 0);
     be16_put(h + TCP_AT_URGENT, g->urgent);
-    for (uint32_t i = 0; i < nopt; i++)
-        h[TCP_HEADER + i] = opt[i];
+    if (nopt)
+        memcpy(h + TCP_HEADER, opt, nopt);
     be16_put(h + TCP_AT_CKSUM, (uint16_t)~cksum_fold(cksum_msg(pseudo + m->total, m, 0)));
     return true;
 }

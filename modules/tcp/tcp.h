@@ -40,6 +40,7 @@ struct tcp_syn {
     struct segment g;
     struct node *listener; /* the node above us on the way to it */
     uint32_t iss;          /* cookie: the sequence number the client has acknowledged */
+    uint32_t ts_offset;    /* cookie: of our time stamps, the SYN-ACK had one */
     bool cookie;           /* the handshake is complete already */
     bool reuse;            /* iss is to be above the TIME-WAIT connection's (RFC 6191) */
 };
@@ -79,6 +80,8 @@ struct tcp_node {
     uint64_t cookie_ns;             /* when the last cookie was sent; 0: never */
     uint64_t delack_ns, rto_min_ns; /* settings that every segment needs */
     uint32_t initial_window;        /* segments */
+    uint32_t backlog, rcvbuf;       /* settings that every SYN needs */
+    bool timestamps, sack, wscale, cookies;
     uint16_t port_low, port_high;
     uint32_t port_next;
     struct wait_table waits;
@@ -333,8 +336,9 @@ void tcp_send_reset(struct tcb *c);
 void tcp_window_update(struct tcb *c);
 /* A RST in answer to a segment that has no connection (RFC 9293 3.10.7.1). */
 void tcp_reply_reset(struct node *n, const struct segment *g);
-void tcp_reply(struct node *n, const struct segment *to, const struct segment *g,
-               const uint8_t *opt, uint32_t nopt);
+/* The answer g to a segment: its ports are filled in here. */
+void tcp_reply(struct node *n, const struct segment *to, struct segment *g, const uint8_t *opt,
+               uint32_t nopt);
 
 /* timer.c */
 void tcp_timers_init(struct tcb *c);

@@ -211,18 +211,17 @@ void tcp_window_update(struct tcb *c)
         tcp_send_ack(c);
 }
 
-void tcp_reply(struct node *n, const struct segment *to, const struct segment *g,
-               const uint8_t *opt, uint32_t nopt)
+void tcp_reply(struct node *n, const struct segment *to, struct segment *g, const uint8_t *opt,
+               uint32_t nopt)
 {
     struct tcp_node *tn = n->state;
     struct node *ip = tcp_network(n);
     const struct network_ops *ops = ip->module->ops;
     struct msg *m = msg_alloc(&n->k->pool, MSG_HEADROOM, 0);
-    struct segment out = *g;
-    out.sport = to->dport;
-    out.dport = to->sport;
+    g->sport = to->dport;
+    g->dport = to->sport;
     struct netaddr from = netaddr_ip4(to->dst), dst = netaddr_ip4(to->src);
-    if (!m || !segment_build(m, &out, opt, nopt, cksum_pseudo(to->src, to->dst, PROTO_TCP, 0))) {
+    if (!m || !segment_build(m, g, opt, nopt, cksum_pseudo(to->src, to->dst, PROTO_TCP, 0))) {
         msg_free(m);
         n->k->drops[DROP_NO_BUFFER]++;
         return;

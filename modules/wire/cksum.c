@@ -59,6 +59,14 @@ uint32_t cksum_add(uint32_t sum, const uint8_t *at, size_t n)
         line_add(&total, at);
     for (; n >= WORD; n -= WORD, at += WORD)
         wide_add(&total, at);
+    if (n >= WORD / 2) {
+        uint32_t half;
+        memcpy(&half, at, sizeof half);
+        total.low += half;
+        total.carries += total.low < half;
+        n -= sizeof half;
+        at += sizeof half;
+    }
     if (n) { /* what is missing counts as zeros behind */
         uint8_t last[WORD] = {0};
         memcpy(last, at, n);

@@ -62,6 +62,8 @@ bool crowd_done(const struct crowd *c);
 /* The next frame that this side sends, and its length; 0: it has nothing to say now. */
 size_t crowd_next(struct crowd *c, enum crowd_side side, uint8_t frame[CROWD_FRAME]);
 void crowd_frame(struct crowd *c, enum crowd_side side, const uint8_t *frame, size_t n);
+/* The two stations of a side's link, the forwarder's and ours. False: it is not known yet. */
+bool crowd_stations(const struct crowd *c, enum crowd_side side, uint8_t to[6], uint8_t from[6]);
 void crowd_kick(struct crowd *c); /* nothing has come for long: say what is unanswered again */
 const struct crowd_stats *crowd_stats(const struct crowd *c);
 

@@ -68,6 +68,13 @@ void crowd_frame(struct crowd *c, enum crowd_side side, const uint8_t *frame, si
     }
 }
 
+bool crowd_stations(const struct crowd *c, enum crowd_side side, uint8_t to[6], uint8_t from[6])
+{
+    memcpy(to, c->mac[side], sizeof c->mac[side]);
+    memcpy(from, own_mac[side], sizeof own_mac[side]);
+    return c->known[side];
+}
+
 static size_t arp_next(struct crowd *c, enum crowd_side side, uint8_t *frame)
 {
     struct frame_arp a = {.sender = side == CROWD_CLIENT ? FIRST_ADDRESS : c->conf.server,

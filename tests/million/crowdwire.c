@@ -6,7 +6,11 @@
 
 #include "modules/wire/be.h"
 
-enum { LINK = 14, IP = 20, TCP = 20, SHORTEST = 60, MSS = 1460, WINDOW = 65535, TTL = 64 };
+enum { LINK = 14, IP = 20, TCP = 20, SHORTEST = 60, MSS_LEN = 4, WINDOW = 65535, TTL = 64 };
+
+/* Its MSS of 1460 comes first, and is all that other SYNs have. */
+static const uint8_t linux_options[20] = {2, 4, 1460 >> 8, 1460 & 0xff, 4, 2, 8, 10, 0, 1,
+                                          0, 1, 0,         0,           0, 0, 1, 3,  3, 7};
 
 /* RFC 1071, a word at a time: `n` bytes, the last of an odd number padded with zero. */
 static uint64_t sum(uint64_t s, const uint8_t *at, size_t n)
@@ -38,9 +42,10 @@ static void link_write(uint8_t *f, const uint8_t to[6], const uint8_t from[6], u
 size_t frame_seg(uint8_t *f, const uint8_t to[6], const uint8_t from[6], const struct frame_seg *s)
 {
     uint8_t *ip = f + LINK, *tcp = ip + IP;
-    size_t options = s->flags & SYN ? 4 : 0, n = TCP + options + s->len;
+    size_t options = s->flags & SYN ? s->linux ? sizeof linux_options : MSS_LEN : 0;
+    size_t n = TCP + options + s->len;
     link_write(f, to, from, 0x0800);
-    memset(ip, 0, IP + TCP + 4);
+    memset(ip, 0, IP + TCP);
     ip[0] = 0x45;
     be16_put(ip + 2, (uint16_t)(IP + n));
     be16_put(ip + 6, 0x4000); /* DF */
@@ -56,10 +61,7 @@ size_t frame_seg(uint8_t *f, const uint8_t to[6], const uint8_t from[6], const s
     tcp[12] = (uint8_t)((TCP + options) / 4 << 4);
     tcp[13] = s->flags;
     be16_put(tcp + 14, WINDOW);
-    if (options) {
-        be16_put(tcp + TCP, 0x0204);
-        be16_put(tcp + TCP + 2, MSS);
-    }
+    memcpy(tcp + TCP, linux_options, options);
     for (size_t i = 0; i < s->len; i++)
         tcp[TCP + options + i] = (uint8_t)(s->first + i);
     be16_put(tcp + 16, (uint16_t)~fold(sum(pseudo(ip, n), tcp, n)));
@@ -116,7 +118,8 @@ static enum frame_kind seg_read(const uint8_t *ip, size_t n, struct frame_seg *s
                             tcp[13],
                             0,
                             0,
-                            true};
+                            true,
+                            false};
     s->len = (uint16_t)(total - hlen);
     if (s->len) {
         s->first = tcp[hlen];

@@ -19,6 +19,7 @@ struct frame_seg {
     uint8_t first; /* value of the first byte of payload; each next one is one more */
     uint16_t len;  /* payload */
     bool counts;   /* read: the payload does count like that */
+    bool linux;    /* written: a SYN has all the options of Linux's, not just the MSS */
 };
 
 struct frame_arp {

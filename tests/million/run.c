@@ -16,139 +16,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "boot/hosted/ground.h"
-#include "kernel/kernel.h"
 #include "tests/graphs.h"
-#include "tests/million/crowd.h"
+#include "tests/million/box.h"
 
-enum { TURN_NS = 2000, KICKS = 100, BUDGET = 256 };
+enum { KICKS = 100, BUDGET = 256 };
 
-struct million {
-    struct kernel *k;
-    struct ground ground;
-    uint64_t clock;
-    struct crowd *crowd;
-    struct netdev card[2];
-    uint64_t polls;
-    bool aloud;
-    int failed;
-};
-
-static struct million million;
-
-/* --- cards --- */
-
-static enum crowd_side side_of(const struct netdev *d)
-{
-    return d == &million.card[0] ? CROWD_CLIENT : CROWD_SERVER;
-}
-
-static status_t card_start(struct netdev *d)
-{
-    d->link = true;
-    return OK;
-}
-
-static void card_stop(struct netdev *d)
-{
-    d->link = false;
-}
-
-static int card_rx(struct netdev *d, struct msg **burst, int n)
-{
-    uint8_t frame[CROWD_FRAME];
-    int got = 0;
-    for (size_t len; got < n && (len = crowd_next(million.crowd, side_of(d), frame)); got++) {
-        struct msg *m = msg_alloc_class(&d->k->pool, MSG_FULL);
-        if (!m) {
-            d->k->drops[DROP_NO_BUFFER]++;
-            break;
-        }
-        memcpy(msg_put(m, len), frame, len);
-        burst[got] = m;
-    }
-    return got;
-}
-
-static int card_tx(struct netdev *d, struct msg **burst, int n)
-{
-    uint8_t frame[CROWD_FRAME];
-    for (int i = 0; i < n; i++) {
-        struct msg *m = burst[i];
-        if (m->total <= sizeof frame && msg_peek(m, 0, frame, m->total))
-            crowd_frame(million.crowd, side_of(d), frame, m->total);
-        msg_free(m);
-    }
-    return n;
-}
-
-static void card_irq(struct netdev *d, bool on)
-{
-    (void)d;
-    (void)on;
-}
-
-static bool card_pending(struct netdev *d)
-{
-    (void)d;
-    return false;
-}
-
-static const struct netdev_ops card_ops = {
-    .model = "crowd",
-    .start = card_start,
-    .stop = card_stop,
-    .rx = card_rx,
-    .tx = card_tx,
-    .irq = card_irq,
-    .pending = card_pending,
-};
-
-static void quiet(const char *s, size_t n)
-{
-    if (million.aloud)
-        fwrite(s, 1, n, stdout);
-}
-
-/* --- one kernel between the two halves of the crowd --- */
-
-static bool boot(const char *name, const char *words)
-{
-    struct million *t = &million;
-    const struct graph *g = graph_named(name);
-    t->k = calloc(1, sizeof *t->k);
-    if (!g || !t->k)
-        return false;
-    ground_console(quiet);
-    ground_init(&t->ground, t->k, &t->clock);
-    ground_seed(&t->ground, 1);
-    if (kernel_init(t->k, 512U << 20) != OK)
-        return false;
-    for (int i = 0; i < 2; i++) {
-        struct netdev *d = &t->card[i];
-        *d = (struct netdev){
-            .ops = &card_ops, .mtu = 1500, .mac = {0x52, 0x54, 0, 0, (uint8_t)(i + 1), 1}};
-        if (netdev_add(t->k, d) != OK)
-            return false;
-    }
-    return kernel_boot(t->k, g, words) == OK;
-}
-
-/* A turn of the main loop; with nothing to do time jumps to the next timer. False: nothing more. */
-static bool turn(void)
-{
-    struct million *t = &million;
-    t->clock += TURN_NS;
-    t->polls++;
-    if (kernel_poll(t->k))
-        return true;
-    uint64_t next = kernel_next(t->k);
-    if (next == UINT64_MAX)
-        return false;
-    if (next > t->clock)
-        t->clock = next;
-    return true;
-}
+static int failed;
 
 static double seconds(void)
 {
@@ -160,27 +33,26 @@ static double seconds(void)
 static void check(bool good, const char *name, const char *why)
 {
     printf(good ? "ok %s\n" : "not ok %s: %s\n", name, why);
-    million.failed += !good;
+    failed += !good;
 }
 
 /* Runs the work to its end. False: it stands still although what is unanswered was said again. */
 static bool work(const struct crowd_work *w, const char *name)
 {
-    struct million *t = &million;
     double began = seconds();
-    const struct crowd_stats *s = crowd_stats(t->crowd);
+    const struct crowd_stats *s = crowd_stats(box.crowd);
     uint64_t before = s->sent[0] + s->sent[1];
     int kicks = 0;
-    crowd_start(t->crowd, w);
-    for (uint64_t last = t->clock, seen = 0; !crowd_done(t->crowd) && kicks < KICKS;) {
+    crowd_start(box.crowd, w);
+    for (uint64_t last = box.clock, seen = 0; !crowd_done(box.crowd) && kicks < KICKS;) {
         uint64_t arrived = s->arrived[0] + s->arrived[1];
-        bool more = turn();
+        bool more = box_turn();
         if (arrived != seen) {
             seen = arrived;
-            last = t->clock;
-        } else if (!more || t->clock - last > SECOND) {
-            crowd_kick(t->crowd);
-            last = t->clock;
+            last = box.clock;
+        } else if (!more || box.clock - last > SECOND) {
+            crowd_kick(box.crowd);
+            last = box.clock;
             kicks++;
         }
     }
@@ -196,37 +68,13 @@ static bool work(const struct crowd_work *w, const char *name)
     return kicks < KICKS;
 }
 
-struct accounts {
-    uint64_t kernel, paths, nodes;
-    uint32_t live, flows, timers, small, shapes[2];
-};
-
-static struct accounts accounts(void)
-{
-    const struct kernel *k = million.k;
-    struct accounts a = {.kernel = k->pool.used,
-                         .live = k->paths_live,
-                         .flows = k->flows.count,
-                         .timers = k->timers.armed,
-                         .small = k->msgs.live[MSG_SMALL] + k->msgs.live[MSG_FULL]};
-    for (int i = 0; i < k->nnodes; i++)
-        a.nodes += k->nodes[i].pool.used;
-    for (uint32_t i = 0; i < k->paths_size; i++) {
-        const struct path *p = path_at(k, i);
-        a.paths += p ? p->pool.used : 0;
-        a.shapes[0] += p && strcmp(p->shape->name, "eth0 ipfwd eth1") == 0;
-        a.shapes[1] += p && p->work;
-    }
-    return a;
-}
-
 static void account_print(const char *when, const struct accounts *a)
 {
     printf("%-28s kernel %llu paths %llu nodes %llu bytes; %u paths (%u eth0 ipfwd eth1, %u with "
            "queues) %u flows %u timers %u messages\n",
            when, (unsigned long long)a->kernel, (unsigned long long)a->paths,
-           (unsigned long long)a->nodes, a->live, a->shapes[0], a->shapes[1], a->flows, a->timers,
-           a->small);
+           (unsigned long long)a->nodes, a->live, a->final, a->queues, a->flows, a->timers,
+           a->messages);
 }
 
 struct options {
@@ -260,12 +108,12 @@ static bool phases(const struct options *o)
 static void close_all(const struct options *o, const struct accounts *before)
 {
     struct crowd_work w = {CROWD_CLOSE, 0, o->conns, 0, BUDGET, o->size, true};
-    const struct crowd_stats *s = crowd_stats(million.crowd);
+    const struct crowd_stats *s = crowd_stats(box.crowd);
     char why[160];
     bool done = work(&w, "close all");
-    while (million.k->paths_live > before->live && turn())
+    while (box.k->paths_live > before->live && box_turn())
         ;
-    struct accounts after = accounts();
+    struct accounts after = box_accounts();
     account_print("at the end", &after);
     snprintf(why, sizeof why, "%llu closed, %llu reset; %u paths, %u flows, %llu bytes of paths",
              (unsigned long long)s->closed, (unsigned long long)s->resets, after.live, after.flows,
@@ -283,22 +131,22 @@ static int run(const struct options *o)
                               .server = 0x0a000202,
                               .port = 8080};
     char why[160];
-    million.crowd = crowd_make(&conf);
-    if (!boot(o->graph, o->words)) {
+    box.crowd = crowd_make(&conf);
+    if (!box_boot(o->graph, o->words)) {
         printf("not ok million: %s does not boot with %s\n", o->graph, o->words);
         return 1;
     }
-    struct accounts before = accounts();
+    struct accounts before = box_accounts();
     account_print("before", &before);
     bool done = phases(o);
-    struct accounts with = accounts();
+    struct accounts with = box_accounts();
     account_print("with all of them", &with);
-    const struct crowd_stats *s = crowd_stats(million.crowd);
+    const struct crowd_stats *s = crowd_stats(box.crowd);
     snprintf(why, sizeof why, "%llu opened, %u spliced, %llu wrong, %llu bad",
-             (unsigned long long)s->opened, with.shapes[0], (unsigned long long)s->wrong,
+             (unsigned long long)s->opened, with.final, (unsigned long long)s->wrong,
              (unsigned long long)s->bad);
-    check(done && s->opened == o->conns && (!o->splices || with.shapes[0] == o->conns) &&
-              !s->wrong && !s->bad,
+    check(done && s->opened == o->conns && (!o->splices || with.final == o->conns) && !s->wrong &&
+              !s->bad,
           "R-SPL-4 all connections are open, in their final state, and carry their own bytes", why);
     double each = (double)(with.kernel + with.paths + with.nodes - before.kernel - before.paths -
                            before.nodes) /
@@ -308,11 +156,8 @@ static int run(const struct options *o)
     check(!o->splices || each <= 256,
           "R-SPL-21 a spliced connection takes at most 256 bytes, everything included", why);
     close_all(o, &before);
-    kernel_end(million.k);
-    ground_pages_free();
-    crowd_free(million.crowd);
-    free(million.k);
-    return million.failed;
+    box_end();
+    return failed;
 }
 
 #ifdef POOL_POISON /* pool.h: the address sanitizer is on */
@@ -346,7 +191,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[at], "--size") == 0)
             o.size = (uint16_t)n;
         else if (strcmp(argv[at], "--console") == 0)
-            million.aloud = n;
+            box.aloud = n;
     }
     if (o.conns < 2 || o.conns > CROWD_CONNS || !o.width || !o.size || o.size > CROWD_SIZE) {
         fprintf(stderr, "usage: see the head of tests/million/run.c\n");

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The gates of bench/: guest instructions per forwarded frame and per TCP segment in each configuration, what a
-rewrite of a path costs, and, in the long form (--long, with more frames), a million connections in a guest and
+rewrite of a path and a bogus SYN cost, and, in the long form (--long, with more frames), a million connections in a guest and
 the router's share of the bridge's rate on each card. Counts are judged always; rates, though compared within
 one run, swing with what else the machine does, so only the long form judges them."""
 
@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def main():
     long = "--long" in sys.argv[1:]
-    scripts = {"instructions.py": ["--frames", "400000" if long else "200000"], "segments.py": [], "splice.py": []}
+    scripts = {"instructions.py": ["--frames", "400000" if long else "200000"], "segments.py": [], "splice.py": [], "syn.py": []}
     if long:
         scripts.update({"million.py": [], "rate.py": ["--frames", "400000"]})
     failed = 0

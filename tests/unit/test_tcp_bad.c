@@ -310,6 +310,7 @@ static void cookies(void **state)
     const struct tl_seg *s = tl_next(t);
     assert_non_null(s);
     assert_int_equal(s->seq, a.seq + 1);
+    assert_true(s->ts && s->tsval - a.tsval < 1000); /* the clock that the SYN-ACK began (ms) */
     tl_send(t, TCP_RST, ISN + 2, 0, 0, NULL, 0);
     assert_int_equal(u->conn[2].reset, 1);
     tl_opt(t, o, 20); /* expired: three periods later */
