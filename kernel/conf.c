@@ -46,8 +46,10 @@ static bool quantity(const char *text, const struct unit *units, uint64_t *out)
     for (; units && units->name; units++) {
         if (strcmp(units->name, end) != 0)
             continue;
+        if (v > UINT64_MAX / units->factor)
+            return false;
         *out = v * units->factor;
-        return v <= UINT64_MAX / units->factor;
+        return true;
     }
     *out = v;
     return !units && *end == 0;

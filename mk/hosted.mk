@@ -13,8 +13,11 @@ CFLAGS_hosted :=
 CC_asan-gcc := gcc
 CFLAGS_asan-gcc := $(SANITIZE)
 CC_asan-clang := clang
+# Only clang looks for numbers that wrap or are cut where nobody means it; mk/wraps.list says where somebody does.
+INTEGERS := -fsanitize=unsigned-integer-overflow,unsigned-shift-base,implicit-conversion \
+    -fno-sanitize-recover=all -fsanitize-ignorelist=mk/wraps.list
 # What is asked to be unrolled and cannot be with a check in it is not.
-CFLAGS_asan-clang := $(SANITIZE) -Wno-pass-failed
+CFLAGS_asan-clang := $(SANITIZE) $(INTEGERS) -Wno-pass-failed
 # Not among VARIANTS: tools/coverage.py says VARIANTS=cover. A branch is one of the source, and counted once, only at
 # -O0 and when no function is written into each of its callers.
 CC_cover := gcc

@@ -83,7 +83,7 @@ struct tcp_node {
     uint32_t backlog, rcvbuf;       /* settings that every SYN needs */
     bool timestamps, sack, wscale, cookies;
     uint16_t port_low, port_high;
-    uint32_t port_next;
+    uint64_t port_next; /* never wraps: who searches sees each port once */
     struct wait_table waits;
     struct splice_stats splices;
 };

@@ -396,6 +396,25 @@ static void ports(void **state)
     tl_end(t);
 }
 
+/* The sum of hash and counter reaches 2^32 in the middle of the search, and 2^32 is no multiple of 3. */
+static void ports_around(void **state)
+{
+    struct tl *t = tl_make(1, NULL, "ports=5000-5002");
+    struct node *n = node_find(t->k[0], "tcp");
+    struct tcp_node *tn = n->state;
+    struct endpoint l = {netaddr_ip4(TL_US), 0}, r = {netaddr_ip4(TL_PEER), 9};
+    uint32_t offset = (uint32_t)tcp_tuple_hash(n, 'p', &l, &r, 0);
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        tn->port_next = UINT32_MAX - offset;
+        assert_non_null(tl_connect(t, 0, TL_PEER, 9));
+    }
+    for (int i = 0; i < 3; i++)
+        tl_reset(&tl_user(t, 0)->conn[i]);
+    tl_run(t, SECOND);
+    tl_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +430,8 @@ int main(void)
         PLAIN_TEST("SipHash-2-4: test vectors", siphash_vectors),
         PLAIN_TEST("RFC 6528: ISNs of a million tuples", isn_rules),
         PLAIN_TEST("R-BAD-60, RFC 6056: ephemeral ports", ports),
+        PLAIN_TEST("R-BAD-60, RFC 6056 3.3.3: the last free port is found wherever the counter is",
+                   ports_around),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
