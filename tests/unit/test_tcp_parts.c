@@ -396,7 +396,8 @@ static void ports(void **state)
     tl_end(t);
 }
 
-/* The sum of hash and counter reaches 2^32 in the middle of the search, and 2^32 is no multiple of 3. */
+/* The sum of hash and counter reaches 2^32 in the middle of the search, and 2^32 is no multiple
+ * of 3. */
 static void ports_around(void **state)
 {
     struct tl *t = tl_make(1, NULL, "ports=5000-5002");
