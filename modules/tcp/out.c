@@ -98,16 +98,12 @@ bool output_segment(struct tcb *c)
     if (unsent == 0 && !fin)
         return false;
     if (!last && len < full && len < gap) {
-        /* Sender's silly window avoidance, RFC 9293 3.8.6.2.1 (3), and the same towards cwnd. */
-        bool worth = len == window && (uint64_t)len >= c->max_wnd / 2;
-        if (!worth && c->snd_max == c->snd_una) {
-            if (len == room)
-                worth = true; /* cwnd below a segment cannot grow by waiting */
-            else
-                wait_for_window(c);
-        }
-        if (!worth)
+        /* Sender's silly window avoidance, RFC 9293 3.8.6.2.1 (3), and the same towards cwnd, which
+         * is never below a segment: so what is in flight will make room. */
+        if (len < window || (uint64_t)len < c->max_wnd / 2) {
+            wait_for_window(c);
             return false;
+        }
     }
     uint32_t seq = c->snd_nxt, n = (uint32_t)len;
     uint8_t flags = (uint8_t)(TCP_ACK | (last && n ? TCP_PSH : 0) | (fin ? TCP_FIN : 0));

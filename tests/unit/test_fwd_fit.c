@@ -202,6 +202,42 @@ static void passing(void **state)
     duo_each(fragments);
 }
 
+/* More datagrams at a time than are remembered: one that finds no place is put together, and each
+ * byte of each comes out in either way. */
+static void crowded(struct duo *d)
+{
+    enum { DATAGRAMS = 600 };
+    struct host *a = &d->host[A];
+    int alone = 0, whole = 0;
+    duo_talk(d, A, "x", 1);
+    for (int id = 1; id <= DATAGRAMS; id++) {
+        uint8_t tcp[NET_BYTES];
+        size_t n = 0;
+        struct tcp t = {.seq = a->seq, .ack = a->ack, .data = bytes, .n = 1200, .nodf = true};
+        t.id = (uint16_t)(id * 7919);
+        send_pieces(d, &t, thirds, in_order, 3);
+        for (int i = 0; i < d->w->nframes; i++) {
+            const struct frame *f = &d->w->frame[i];
+            net_check_ip(f);
+            memcpy(tcp + n, f->b + 34, f->n - 34);
+            n += f->n - 34;
+        }
+        check_whole(d, tcp, n, 1200);
+        alone += d->w->nframes == 3;
+        whole += d->w->nframes == 1;
+    }
+    assert_int_equal(alone + whole, DATAGRAMS);
+    assert_true(whole > DATAGRAMS / 4);
+    if (d->plan == &duo_merged)
+        assert_true(alone > DATAGRAMS / 8);
+}
+
+static void many_trains(void **state)
+{
+    (void)state;
+    duo_each(crowded);
+}
+
 /* FIN in a fragmented datagram is verified, so the datagram is put together first. */
 static void fragmented_fin(struct duo *d)
 {
@@ -316,6 +352,7 @@ int main(void)
                    too_long),
         PLAIN_TEST("R-SPL-13 R-FLOW-54 too long without DF: fragmented", no_df),
         PLAIN_TEST("R-SPL-16 fragments pass one by one at ipfwd, whole at fwd", passing),
+        PLAIN_TEST("R-SPL-16 more fragmented datagrams at a time than are remembered", many_trains),
         PLAIN_TEST("R-SPL-16 R-ATK-14 FIN in fragments is put together and verified", passing_fin),
         PLAIN_TEST("R-SPL-15 ICMP errors come home translated; what fits is learnt", icmp),
         PLAIN_TEST("R-FLOW-57 TTL runs out: dropped, and the sender told", ttl),

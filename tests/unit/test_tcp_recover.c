@@ -140,6 +140,34 @@ static void newreno_trace(void **state)
     tl_finish(t, ISN + 1);
 }
 
+/* RFC 6582 3.2 step 3: by what was acknowledged, and a segment back if that was one; a partial
+ * acknowledgement of more than the window leaves a segment, and that one. */
+static void newreno_deflation(void **state)
+{
+    static const struct {
+        uint32_t acked, left;
+    } all[] = {{100, 8 * MSS - 100}, {MSS, 8 * MSS}, {7 * MSS, 2 * MSS}, {8 * MSS + 500, 2 * MSS}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct tl_conn *c;
+        uint32_t iss;
+        struct tl *t = tl_make_mss("timestamps=off sack=off iw=10 cc=newreno", &c, &iss, false);
+        tl_push(c, 30 * MSS);
+        tl_run(t, 3 * MS);
+        for (int dup = 1; dup <= 3; dup++)
+            tl_send(t, TCP_ACK, ISN + 1, iss + 1, WND, NULL, 0);
+        const struct tcb *b = tl_tcb(c);
+        assert_int_equal(b->cw.cwnd, 8 * MSS); /* ssthresh + 3 */
+        tl_forget(t);
+        tl_send(t, TCP_ACK, ISN + 1, iss + 1 + all[i].acked, WND, NULL, 0);
+        assert_int_equal(b->recovery, RECOVER_FAST);
+        assert_int_equal(b->cw.cwnd, all[i].left);
+        assert_int_equal(tl_expect(t, TCP_ACK)->seq, iss + 1 + all[i].acked);
+        tl_forget(t);
+        tl_finish(t, ISN + 1);
+    }
+}
+
 static void send_sack(struct tl *t, uint32_t ack, uint32_t left, uint32_t right)
 {
     uint8_t o[12] = {1, 1, 5, 10};
@@ -259,6 +287,8 @@ int main(void)
         PLAIN_TEST("RFC 7323 4: round trips by time stamp", stamp_sample),
         PLAIN_TEST("RFC 6298 5.2, 5.3: the timer starts again", rto_restart),
         PLAIN_TEST("RFC 6582 3.2, RFC 3042: NewReno's recovery", newreno_trace),
+        PLAIN_TEST("RFC 6582 3.2 step 3: a partial acknowledgement deflates the window",
+                   newreno_deflation),
         PLAIN_TEST("RFC 6675 5: recovery with SACK", sack_trace),
         PLAIN_TEST("RFC 6675 5 (3), (4.2), RFC 5681 3.2: limited transmit", sack_limited),
         PLAIN_TEST("R-BAD-31, RFC 2018 8: reneging, blocks beyond SND.NXT", reneging),
