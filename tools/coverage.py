@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COVER = ROOT / "build/cover"
-# Percent of the branches; None: shown only. `ipfwd` is the fwd module and the lane, ip.s file.
+# Percent of the branches; None: shown only. `ipfwd` is the fwd module and the lane, modules/ip/lane.c.
 GATES = {"modules/wire": 90, "modules/tcp": 90, "modules/fwd": 90, "modules/ip/lane.c": 90, "modules/ip": None, "kernel": None}
 SIMULATIONS = [["--graph", "firewall/" + how, "--seeds", "1:200", *faults]
                for how in ("off", "absorb", "hold", "concurrent") for faults in ([], ["--faults", "all"])]
