@@ -19,7 +19,7 @@ from measure import ROOT, LabError
 
 GRAPH = "firewall"
 SETTINGS = {"plug.transparent": "on", "ip.route": "default=10.0.1.16", "tcp.backlog": 0, "arp.reachable": "1h"}
-MOST, AIM, TURNS = 3200, 2000, 5
+MOST, AIM, TURNS = 3150, 2000, 5
 
 
 def flooded(nic, **more):

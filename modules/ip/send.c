@@ -11,6 +11,11 @@
 void ip_header_sum(uint8_t *h)
 {
     be16_put(h + IP4_CKSUM, 0);
+    if (LIKELY(h[IP4_VIHL] == IP4_PLAIN)) {
+        uint16_t sum = (uint16_t)((0xffff - ip4_sum(h)) % 0xffff); /* never -0 */
+        memcpy(h + IP4_CKSUM, &sum, sizeof sum);
+        return;
+    }
     be16_put(h + IP4_CKSUM, (uint16_t)~cksum_fold(cksum_add(0, h, ip4_header_len(h))));
 }
 

@@ -161,11 +161,11 @@ static void unmatched(struct node *n, struct msg *m, struct segment *g)
 {
     struct tcp_node *tn = n->state;
     struct endpoint local = {netaddr_ip4(g->dst), g->dport};
-    struct tcp_syn syn = {0};
+    uint32_t iss = 0;
     bool transparent = false;
     struct wait_record *r = wait_find(&tn->waits, g->dst, g->dport, g->src, g->sport);
     struct node *listener = tcp_listener(n, &local, &transparent);
-    if (r && !wait_segment(&tn->waits, r, g, listener ? &syn.iss : NULL)) {
+    if (r && !wait_segment(&tn->waits, r, g, listener ? &iss : NULL)) {
         msg_drop(n->k, m, DROP_TCP_SEQ);
         return;
     }
@@ -186,9 +186,7 @@ static void unmatched(struct node *n, struct msg *m, struct segment *g)
     } else if ((g->flags & (TCP_SYN | TCP_FIN)) != TCP_SYN) {
         msg_drop(n->k, m, DROP_TCP_FLAGS);
     } else {
-        syn.g = *g;
-        syn.listener = listener;
-        syn.reuse = r != NULL;
+        struct tcp_syn syn = {.g = *g, .listener = listener, .iss = iss, .reuse = r != NULL};
         tn->stat[STAT_WAIT_REUSED] += syn.reuse;
         syn_arrives(n, m, &syn);
     }

@@ -22,9 +22,9 @@ uint32_t cksum_add(uint32_t sum, const uint8_t *at, size_t n);
 /* sum and all bytes of the packet from `off` on, over its parts. */
 uint32_t cksum_msg(uint32_t sum, const struct msg *m, size_t off);
 
-/* Of a header without options. The order of bytes does not matter for "all ones" (RFC 1071 2.B),
- * and the sum of some words of 16 bits is that of their 64, modulo 65535. */
-static inline bool ip4_sum_is_good(const uint8_t *h)
+/* The sum of a header without options: that of its words of 16 bits, in the machine's order, is
+ * that of words of 64, modulo 65535. */
+static inline uint64_t ip4_sum(const uint8_t *h)
 {
     uint64_t first, second, sum;
     uint32_t third;
@@ -35,7 +35,13 @@ static inline bool ip4_sum_is_good(const uint8_t *h)
     sum += sum < first; /* the carry comes in again at the other end */
     sum += third;
     sum += sum < third;
-    return sum % 0xffff == 0; /* it is not 0, for the version is not */
+    return sum % 0xffff;
+}
+
+/* The order of bytes does not matter for "all ones" (RFC 1071 2.B). */
+static inline bool ip4_sum_is_good(const uint8_t *h)
+{
+    return ip4_sum(h) == 0; /* it is not 0 but all ones, for the version is not 0 */
 }
 
 /* Both addresses, the protocol and the length of a pseudo header (RFC 9293 3.1, RFC 768). */

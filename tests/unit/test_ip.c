@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "modules/ip/ip.h"
 #include "tests/unit/net.h"
 
 static const char payload[] = "forwarded as it is";
@@ -511,6 +512,27 @@ static void settings(void **state)
     }
 }
 
+/* RFC 791 3.1, RFC 1071 1: the sum of a header, for each of the 65,536 identifications, is what
+ * adding up its words one by one gives; 0 where that is 0, not its other form. */
+static void header_sums(void **state)
+{
+    uint8_t h[IP4_HEADER] = {0x45, 0, 0,   60, 0, 0, 0x40, 0, 64, 6,
+                             0,    0, 198, 18, 7, 9, 10,   0, 1,  1};
+    (void)state;
+    for (uint32_t id = 0; id <= 0xffff; id++) {
+        uint32_t sum = 0;
+        be16_put(h + IP4_ID, (uint16_t)id);
+        ip_header_sum(h);
+        uint16_t is = be16_get(h + IP4_CKSUM);
+        be16_put(h + IP4_CKSUM, 0);
+        for (int i = 0; i < IP4_HEADER; i += 2)
+            sum += be16_get(h + i);
+        while (sum >> 16)
+            sum = (sum & 0xffff) + (sum >> 16);
+        assert_int_equal(is, (uint16_t)~sum);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +554,7 @@ int main(void)
         PLAIN_TEST("ip: the cache of destinations is bounded", cache),
         PLAIN_TEST("ip: a scan of a network leaves no paths", scan),
         PLAIN_TEST("ip: wrong settings stop the boot with one line", settings),
+        PLAIN_TEST("RFC 791 3.1: the header's sum, of all identifications", header_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
