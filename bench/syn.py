@@ -24,7 +24,11 @@ MOST, AIM, TURNS = 3150, 2000, 5
 
 def flooded(nic, **more):
     c = Crowd(GRAPH, nic, conns=1, settings=SETTINGS, **more)
-    c.open(0, 1)  # by a cookie too, and the stations know each other
+    try:
+        c.open(0, 1)  # by a cookie too, and the stations know each other
+    except BaseException:
+        c.end()
+        raise
     return c
 
 
