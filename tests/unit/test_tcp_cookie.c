@@ -126,12 +126,40 @@ static void lifetime(void **state)
     tl_end(t);
 }
 
+/* Cookies are no way around a limit of connections for each source, nor around a proxy's refusal.
+ */
+static void limits(void **state)
+{
+    struct tl *t = tl_make(1, NULL, "backlog=0 persource=1");
+    struct tl_user *u = tl_user(t, 0);
+    (void)state;
+    uint32_t first = ask(t, 2000), second = ask(t, 2001);
+    t->port = 2000;
+    u->refuse = true;
+    tl_send(t, TCP_ACK, TL_ISN + 1, first + 1, TL_WND, NULL, 0);
+    tl_expect(t, TCP_RST);
+    assert_int_equal(u->conn[0].opened, 0);
+    u->refuse = false;
+    u->n = 0;
+    tl_send(t, TCP_ACK, TL_ISN + 1, first + 1, TL_WND, NULL, 0);
+    assert_int_equal(u->n, 1);
+    t->port = 2001;
+    uint64_t dropped = tl_drops(t, DROP_CONN_LIMIT);
+    tl_send(t, TCP_ACK, TL_ISN + 1, second + 1, TL_WND, NULL, 0);
+    assert_int_equal(u->n, 1);
+    assert_int_equal(tl_drops(t, DROP_CONN_LIMIT), dropped + 1);
+    tl_silence(t);
+    t->port = 2000;
+    tl_finish(t, TL_ISN + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         PLAIN_TEST("RFC 4987 3.6, RFC 7323 1.3: a cookie's connection has what both ends said",
                    options),
         PLAIN_TEST("RFC 7323 2.2: the window beside a cookie", window),
+        PLAIN_TEST("R-ATK-4, RFC 4987: a cookie opens no more than a SYN would have", limits),
         PLAIN_TEST("R-BAD-44, RFC 4987 3.6: a cookie is good for two minutes, not twice", lifetime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

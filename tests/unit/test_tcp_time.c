@@ -51,6 +51,32 @@ static void persist(void **state)
     tl_end(t);
 }
 
+/* RFC 9293 3.8.6.1, 3.10.4: a FIN takes a place in the window; while that is closed it is the
+ * probe, again and again, and one that opens takes it. */
+static void persist_fin(void **state)
+{
+    struct tl_conn *c;
+    uint32_t iss;
+    (void)state;
+    struct tl *t = tl_make_mss("timestamps=off sack=off", &c, &iss, false);
+    tl_send(t, TCP_ACK, ISN + 1, iss + 1, 0, NULL, 0);
+    tl_shut(c);
+    tl_run(t, 3 * MS);
+    tl_silence(t);
+    tl_run(t, 10 * SECOND);
+    int probes = 0;
+    for (const struct tl_seg *s; (s = tl_next(t)); probes++) {
+        assert_int_equal(s->flags, TCP_ACK | TCP_FIN);
+        assert_int_equal(s->seq, iss + 1);
+        assert_int_equal(s->len, 0);
+    }
+    assert_true(probes >= 2);
+    tl_send(t, TCP_ACK, ISN + 1, iss + 2, WND, NULL, 0); /* it was taken */
+    tl_run(t, 10 * SECOND);
+    tl_silence(t);
+    tl_finish(t, ISN + 1);
+}
+
 /* RFC 9293 3.8.6.2.1: no silly segments into a window that opens by drops. */
 static void silly_window(void **state)
 {
@@ -377,6 +403,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PLAIN_TEST("R-BAD-56, RFC 9293 3.8.6.1: zero-window probes", persist),
+        PLAIN_TEST("RFC 9293 3.8.6.1: a FIN at a closed window is the probe", persist_fin),
         PLAIN_TEST("RFC 9293 3.8.6.2.1: silly window", silly_window),
         PLAIN_TEST("RFC 9293 3.8.6.3, RFC 5681 4.2: delayed ACK", delayed_ack),
         PLAIN_TEST("RFC 9293 3.8.4: keep-alive; idle limits", keepalive_and_idle),
