@@ -33,13 +33,27 @@ static int place(const struct list *l, int tuple)
     return -1;
 }
 
+/* Tuples differ in one of their parts or in several. */
+static uint32_t us(int tuple)
+{
+    return TL_US + (tuple % 3 == 0 ? 256 : 0);
+}
+
+static uint32_t peer(int tuple)
+{
+    return TL_PEER + (tuple % 5 == 0 ? 256 : 0);
+}
+
 static struct wait_record *find(struct wait_table *w, int tuple)
 {
-    return wait_find(w, TL_US, (uint16_t)(7000 + tuple % 8), TL_PEER, (uint16_t)(50 + tuple / 8));
+    return wait_find(w, us(tuple), (uint16_t)(7000 + tuple % 8), peer(tuple),
+                     (uint16_t)(50 + tuple / 8));
 }
 
 static void ends(struct wait_table *w, struct tcb *c, int tuple, uint32_t rcv_nxt)
 {
+    c->local.addr = netaddr_ip4(us(tuple));
+    c->remote.addr = netaddr_ip4(peer(tuple));
     c->local.port = (uint16_t)(7000 + tuple % 8);
     c->remote.port = (uint16_t)(50 + tuple / 8);
     c->rcv_nxt = c->rcv_adv = rcv_nxt;
@@ -85,7 +99,7 @@ static void model(void **state)
         case 2: /* its FIN comes again */
             if (i < 0)
                 break;
-            struct segment g = {.src = TL_PEER, .dst = TL_US};
+            struct segment g = {.src = peer(tuple), .dst = us(tuple)};
             g.sport = (uint16_t)(50 + tuple / 8);
             g.dport = (uint16_t)(7000 + tuple % 8);
             g.seq = l.at[i].rcv_nxt - 1;
