@@ -18,6 +18,7 @@ enum { PIECE = 1400, SURE = 8 /* bytes that are found at one place only */, RETR
 struct fickle {
     struct conn *c;
     struct pair *pair;
+    uint64_t retry_ns;
     struct {
         uint64_t at;   /* of the next byte that it sees; lost: at least */
         uint64_t from; /* at least so far it had come when it let the last ones go */
@@ -121,6 +122,16 @@ static void choose(struct fickle *f, enum dir d)
     }
 }
 
+/* Once, however often it is asked meanwhile. */
+static void try_again(struct fickle *f)
+{
+    uint64_t now = simworld_now(scene->world);
+    if (f->retry_ns > now)
+        return;
+    f->retry_ns = now + RETRY_MS * MS;
+    simworld_at(scene->world, f->retry_ns, wake, f->pair);
+}
+
 /* Moves on what it may see and what there is room for. */
 static void work(struct fickle *f, enum dir d)
 {
@@ -134,7 +145,7 @@ static void work(struct fickle *f, enum dir d)
         if (!n)
             return;
         if (proxy_write(f->c, d, bytes, n) != OK) { /* no memory now */
-            simworld_at(scene->world, simworld_now(scene->world) + RETRY_MS * MS, wake, f->pair);
+            try_again(f);
             return;
         }
         check(f, d, bytes, n);
