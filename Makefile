@@ -76,6 +76,10 @@ bench:
 	@$(MAKE) --no-print-directory image GRAPH=all
 	@$(PYTHON) bench/run.py $(if $(QUICK),--quick)
 
+coverage:
+	@tools/deps.sh build test
+	@$(PYTHON) tools/coverage.py
+
 format:
 	@tools/deps.sh lint
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
