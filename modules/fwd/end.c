@@ -84,15 +84,17 @@ void end_rst(struct seg *s)
     fwd_go(s);
 }
 
-/* A FIN that the far host may take: it follows all that was sent, or lies in its window. What was
- * acknowledged may not be known yet, so the window begins behind what was sent. Any other one says
+/* A FIN that the far host may take: its segment goes on where what was sent ends, or it lies in the
+ * window. What was acknowledged may not be known yet, so the window begins behind what was sent;
+ * and one from before may have been heard last, so what goes on need not fit. Any other FIN says
  * nothing: else a single forged number would end the connection. */
 static bool fin_counts(const struct seg *s)
 {
     uint32_t at = s->seq + s->payload, sent = s->r->seq_max;
     if (!(s->flags & TCP_FIN) || s->r->flags & RECORD_FIN)
         return false;
-    return at == sent || (!before(at, una_of(s->back)) && before(at, sent + window_of(s->back)));
+    bool next = !before(sent, s->seq) && !before(at, sent);
+    return next || (!before(at, una_of(s->back)) && before(at, sent + window_of(s->back)));
 }
 
 void end_note(struct seg *s)

@@ -129,7 +129,7 @@ struct msg *reass_take(struct reass *r, uint32_t nxt)
     return m;
 }
 
-uint8_t reass_blocks(const struct reass *r, struct tcp_range *out, uint8_t n)
+uint8_t reass_blocks(const struct reass *r, uint32_t nxt, struct tcp_range *out, uint8_t n)
 {
     uint8_t count = 0;
     uint32_t below = UINT32_MAX;
@@ -141,7 +141,8 @@ uint8_t reass_blocks(const struct reass *r, struct tcp_range *out, uint8_t n)
         if (!best)
             break;
         below = best->stamp;
-        out[count++] = (struct tcp_range){best->seq, best->end};
+        if (seq_gt(best->seq, nxt))
+            out[count++] = (struct tcp_range){best->seq, best->end};
     }
     return count;
 }

@@ -30,8 +30,9 @@ void reass_insert(struct kernel *k, struct reass *r, struct pool *payer, uint32_
                   struct msg *m);
 /* The next message if the first run begins at `nxt`, else NULL. */
 struct msg *reass_take(struct reass *r, uint32_t nxt);
-/* The runs as SACK blocks, the one changed last first (RFC 2018 4); at most n. */
-uint8_t reass_blocks(const struct reass *r, struct tcp_range *out, uint8_t n);
+/* The runs above `nxt` as SACK blocks, the one changed last first (RFC 2018 4); at most n. One that
+ * begins there is being taken, and waits for no other byte. */
+uint8_t reass_blocks(const struct reass *r, uint32_t nxt, struct tcp_range *out, uint8_t n);
 /* Nothing lies at or behind `end`: what did is dropped tcp.late. */
 void reass_cut(struct kernel *k, struct reass *r, uint32_t end);
 void reass_drop(struct kernel *k, struct reass *r, enum drop why);

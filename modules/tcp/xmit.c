@@ -117,7 +117,7 @@ static uint32_t options(struct tcb *c, bool syn, const struct segment *as, uint8
         for (uint8_t i = 0; i < o.nsack; i++)
             o.sack[i] = c->sp_in->sack[i];
     } else if (c->sack_ok && c->reass && !splice_forwards(c)) {
-        o.nsack = reass_blocks(c->reass, o.sack, TCP_SACK_BLOCKS);
+        o.nsack = reass_blocks(c->reass, c->rcv_nxt, o.sack, TCP_SACK_BLOCKS);
     }
     return options_build(out, &o);
 }

@@ -81,6 +81,36 @@ static void both_fins(void **state)
     duo_each(crossing_fins);
 }
 
+/* The window that was heard last may be from before, so a true FIN can lie beyond it. Its segment
+ * goes on where the last one ended, so the host takes it, and it counts. */
+static void fin_beyond(struct duo *d)
+{
+    static const uint8_t bytes[1000];
+    struct host *a = &d->host[A], *b = &d->host[B];
+    struct tcp got, last = {.data = bytes, .n = sizeof bytes, .flags = T_FIN | T_ACK};
+    duo_send(d, B, &(struct tcp){.seq = b->seq, .ack = b->ack, .wnd = 1});
+    duo_only(d, &got);
+    last.seq = a->seq;
+    last.ack = a->ack;
+    duo_send(d, A, &last);
+    duo_only(d, &got);
+    assert_int_equal(got.flags, T_FIN | T_ACK);
+    a->seq += sizeof bytes + 1;
+    b->ack += sizeof bytes + 1;
+    duo_send(d, B, &(struct tcp){.seq = b->seq, .ack = b->ack});
+    duo_only(d, &got);
+    close_side(d, B);
+    net_run(d->w, 100 * SECOND);
+    assert_int_equal(duo_flows(d), 0);
+    assert_int_equal(duo_stat(d, "closed"), 1);
+}
+
+static void late_fin(void **state)
+{
+    (void)state;
+    duo_each(fin_beyond);
+}
+
 /* The two RSTs that tell the hosts, with the numbers that they expect. */
 static void expect_resets(struct duo *d)
 {
@@ -369,6 +399,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLAIN_TEST("R-SPL-12 R-FLOW-41 R-FLOW-42 R-FLOW-43 R-FLOW-47 FIN both ways, WAITING", fins),
         PLAIN_TEST("R-SPL-12 FINs that cross; each is waited for", both_fins),
+        PLAIN_TEST("R-SPL-12 R-FLOW-41 a FIN beyond the window that was heard last counts",
+                   late_fin),
         PLAIN_TEST("R-SPL-12 silence: RST both ways with the right numbers", idle),
         PLAIN_TEST("R-SPL-12 silence after one FIN ends it sooner", halfidle),
         PLAIN_TEST("R-ATK-1 R-FLOW-48 an exact RST: the path is remembered for a while", resets),

@@ -119,8 +119,10 @@ static void reass_model(void **state)
             }
             reass_insert(k, &r, &k->pool, base + at, bytes_of(k, bytes, n));
             struct tcp_range block;
-            assert_int_equal(reass_blocks(&r, &block, 1), 1); /* RFC 2018 4: the last first */
+            assert_int_equal(reass_blocks(&r, base, &block, 1), 1); /* RFC 2018 4: last first */
             assert_true(block.left - base <= at && block.right - base >= at + n);
+            if (r.n == 1) /* RFC 2018 3: contiguous with what has come, it is not a block */
+                assert_int_equal(reass_blocks(&r, block.left, &block, 1), 0);
         }
         assert_int_equal(k->drops[DROP_TCP_OOO], 0); /* there are fewer runs than the limit */
         uint32_t runs = 0;
