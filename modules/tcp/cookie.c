@@ -91,8 +91,9 @@ bool cookie_check(struct node *n, const struct segment *ack, struct tcp_syn *out
     uint64_t now = n->k->now / period, age = (now - (cookie >> 27)) & 31;
     if (!tn->cookie_ns || n->k->now - tn->cookie_ns > PERIODS_VALID * period)
         return false;
-    uint64_t hash = hash_of(n, ack, irs, now - age, mss);
-    if (age >= PERIODS_VALID || age > now || number_of(hash, now - age, mss) != cookie) {
+    bool fresh = age < PERIODS_VALID && age <= now;
+    uint64_t hash = fresh ? hash_of(n, ack, irs, now - age, mss) : 0;
+    if (!fresh || number_of(hash, now - age, mss) != cookie) {
         tn->stat[STAT_COOKIE_BAD]++;
         return false;
     }
