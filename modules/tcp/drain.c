@@ -148,15 +148,17 @@ void splice_begin(struct splice *s, const struct splice_conf *conf)
         drain_check(s);
 }
 
-/* Behind a limit control returns: the rest is the proxy's. */
+/* Behind a limit control returns: the rest is the proxy's. Without memory for the cut all of it is,
+ * which then knows that the limit has not been reached. */
 static void take_last(struct splice *s, struct msg *m, uint32_t n)
 {
     struct tcb *src = s->src;
-    struct msg *rest = n == 0 ? m : m->total > n ? msg_split(m, n) : NULL;
-    if (n)
-        queue_one(s, m);
+    struct msg *rest = n ? msg_split(m, n) : NULL;
     if (rest)
-        queue_add(&src->rcvq, rest, &src->p->pool, &src->rcv_cost);
+        queue_one(s, m);
+    else
+        rest = m;
+    queue_add(&src->rcvq, rest, &src->p->pool, &src->rcv_cost);
     s->due = true;
 }
 

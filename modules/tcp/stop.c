@@ -149,7 +149,8 @@ void stop_finish(struct splice *s, enum splice_event ev)
     struct msgq held = s->held;
     uint32_t end = s->max;
     s->held = (struct msgq){0};
-    src->passed += src->rcv_nxt - src->rcvq.bytes - s->begun;
+    bool fin = src->fin_seen && src->rcv_nxt == src->fin_seq + 1; /* it is no byte */
+    src->passed += src->rcv_nxt - fin - src->rcvq.bytes - s->begun;
     if (forwarded) {
         src->passed += end - s->delta - src->rcv_nxt;
         src->rcv_nxt = end - s->delta;

@@ -35,8 +35,9 @@ STREAMS = re.compile(r"streams ([0-9a-f]{16})")
 FORMER = {"absorb": (20879, 24859, 26420, 39864, 56647, 56856, 70428, 80288, 98154, 121968, 310523, 345677),
           "hold": (20879, 24859, 63277, 71479, 72717, 91211, 121968), "concurrent": (39864, 56647, 121968)}
 # With all faults: bytes out of order that nobody paid for; a limit that came while segments were on their way; a port
-# used again by a host that answers each challenge.
-FORMER_FAULTS = {"off": (8341,), "absorb": (3015, 6741), "hold": (2318, 3015, 11171, 24440), "concurrent": (3015,)}
+# used again by a host that answers each challenge; no memory to cut a segment at a limit.
+FORMER_FAULTS = {"off": (8341,), "absorb": (3015, 6741, 300876, 310699), "hold": (2318, 3015, 11171, 24440),
+                 "concurrent": (3015,)}
 FAULT = re.compile(r"fault (\S+): (\d+)")
 STRUCK = 20  # each fault, of all treatments together
 TRACE = re.compile(r"trace ([0-9a-f]{16})")
