@@ -42,21 +42,6 @@ static const char *const settings[] = {
 static const char *const commands[] = {"splice all", "unsplice all", "show paths", "show nodes",
                                        "show mem"};
 
-static const struct host hosts[] = {
-    {.name = "client",
-     .card = 0,
-     .mac = 0x020000000102,
-     .addr = 0x0a000102,
-     .via = 0x0a000101,
-     .arp = true},
-    {.name = "server",
-     .card = 1,
-     .mac = 0x020000000202,
-     .addr = 0x0a000202,
-     .via = 0x0a000201,
-     .arp = true},
-};
-
 static uint64_t runs, frames;
 
 static void count(void)
@@ -97,8 +82,8 @@ static void input(const uint8_t *data, size_t n)
     if (!runs++)
         atexit(count);
     s->machine = &machine_hosted;
-    stage_host(s, &hosts[0]);
-    stage_host(s, &hosts[1]);
+    stage_host(s, &random_hosts[0]);
+    stage_host(s, &random_hosts[1]);
     for (int i = 0; i < DROP_COUNT; i++)
         s->allowed[i] = true;
     s->honest = set & 64;

@@ -11,6 +11,21 @@
 
 enum { HTTP_PORT = 80 };
 
+const struct host random_hosts[2] = {
+    {.name = "client",
+     .card = 0,
+     .mac = 0x020000000102,
+     .addr = 0x0a000102,
+     .via = 0x0a000101,
+     .arp = true},
+    {.name = "server",
+     .card = 1,
+     .mac = 0x020000000202,
+     .addr = 0x0a000202,
+     .via = 0x0a000201,
+     .arp = true},
+};
+
 static uint64_t edge(struct rng *r, unsigned bits)
 {
     static const uint64_t edges[] = {0,   1,   4,   5,   8,    19,   20,    21,    40,   60,

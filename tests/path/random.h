@@ -9,6 +9,9 @@
 #include "drivers/hosted/rng.h"
 #include "tests/path/script.h"
 
+/* The client and the server between whom the kernel stands. */
+extern const struct host random_hosts[2];
+
 /* One from h; p->data belongs to the caller. s->listens: where the proxy listens, and the server.
  */
 void random_packet(struct rng *r, struct stage *s, struct host *h, struct packet *p);

@@ -29,25 +29,11 @@ static bool run(const char *name, uint64_t seed)
         abort();
     s->machine = &machine_hosted;
     rng_seed(&r, seed);
-    static const struct host hosts[] = {
-        {.name = "client",
-         .card = 0,
-         .mac = 0x020000000102,
-         .addr = 0x0a000102,
-         .via = 0x0a000101,
-         .arp = true},
-        {.name = "server",
-         .card = 1,
-         .mac = 0x020000000202,
-         .addr = 0x0a000202,
-         .via = 0x0a000201,
-         .arp = true},
-    };
     const struct graph *g = graph_named(name);
     bool single = strcmp(name, "echo") == 0;
-    stage_host(s, &hosts[0]);
+    stage_host(s, &random_hosts[0]);
     if (!single)
-        stage_host(s, &hosts[1]);
+        stage_host(s, &random_hosts[1]);
     bool tcp = strncmp(name, "firewall", 8) == 0 || strcmp(name, "http") == 0;
     s->honest = seed / 2 % 2;
     s->listens = strcmp(name, "http") == 0 ? 80 : 8080;
