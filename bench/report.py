@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""build/bench/report.md from results.json: each table beside the paper's, and what must hold. Nothing is measured here."""
+"""build/bench/report.md from what run.py has measured: each table beside the paper's, and what must hold. Nothing is measured here."""
 
 import plots
 from guest import CABLE
@@ -76,13 +76,10 @@ def ratios(data):
 
 
 def segment_us(data, row, size):
-    """The paper's figure (5.2.1): half of a round trip, without the hosts' and the wire's part; None: not measured."""
-    def half(name):
-        return data["rows"][name][data["nic"]]["microseconds"][size]["median"] / 2
-    try:
-        return half(row) - half(CABLE) - (half("bridge") - half(CABLE))
-    except KeyError:
-        return None
+    """The paper's figure (5.2.1): half a round trip without the hosts', the wire's and the cards' part, which is what the
+    bridge takes, back to back included; None: not measured."""
+    trips = [of_key(data, name, "microseconds", size) for name in (row, "bridge")]
+    return None if None in trips else (trips[0] - trips[1]) / 2
 
 
 def cell(value, form="{:,.0f}"):
@@ -211,8 +208,6 @@ def goals(data, out):
 
 
 def write(data, folder):
-    data = {**data, "rows": {row: {nic: {what: numbered(v) for what, v in m.items()} for nic, m in cards_.items()}
-                             for row, cards_ in data["rows"].items()}}
     out = ["# What it costs: Towpath beside Linux and beside the paper\n",
            f"{data['date']}, commit {data['commit']}{' with changes' if data['changed'] else ''}; {data['qemu']}; {data['host']}, "
            f"load {data['load']:.1f} at the start; {data['compiler']}; guest Linux {data['linux']}; card {data['nic']}; "
@@ -231,8 +226,3 @@ def write(data, folder):
         out.append("\n## Not measured\n")
         out += [f"- {m['row']} on {m['nic']}, {m['what']}: {m['why']}" for m in data["missing"]]
     (folder / "report.md").write_text("\n".join(out) + "\n")
-
-
-def numbered(found):
-    """Sizes are numbers again after a trip through JSON."""
-    return {int(k) if isinstance(k, str) and k.isdigit() else k: v for k, v in found.items()}
