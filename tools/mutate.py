@@ -102,7 +102,7 @@ class Copy:
         mains = [p.relative_to(self.root) for f in ("unit", "path", "sim")
                  for g in ("test_*.c", "run.c") for p in sorted((self.root / "tests" / f).glob(g))]
         self.programs = [f"build/hosted/{m.with_suffix('')}" for m in mains]
-        self.library = self.root / "build/hosted/libtowpath.so"
+        self.shared = self.root / "build/hosted/libtowpath.so"
         self.times, self.noticed = {}, {}
 
     def make(self, *goals):
@@ -112,7 +112,7 @@ class Copy:
     def share(self):
         """What the programs are linked with becomes a shared library, so that a fault links nothing else anew."""
         objects = (self.root / "build/hosted/libtowpath.list").read_text().split()
-        return self.run(["gcc", "-shared", "-o", str(self.library), *objects], 100)[0] == 0
+        return self.run(["gcc", "-shared", "-o", str(self.shared), *objects], 100)[0] == 0
 
     def run(self, words, limit):
         """(status, seconds); a program that is too slow, or asks for too much memory, has failed."""
@@ -144,7 +144,7 @@ class Copy:
     def prepare(self):
         archive = self.root / "build/hosted/libtowpath.a"
         good = self.make(str(archive.relative_to(self.root))) and self.share()
-        archive.write_text(f"INPUT({self.library})\n")  # a script, to the linker
+        archive.write_text(f"INPUT({self.shared})\n")  # a script, to the linker
         if not good or not self.make(*self.programs):
             raise SystemExit(f"mutate: the tests do not build in {self.root}")
         for name, words in self.tests():
